@@ -1,0 +1,1 @@
+"""Tokenizers: raw input (images, sound, tool calls) in, events out."""
