@@ -1,0 +1,313 @@
+"""Where each memory came from: a local SQLite ledger beside the files, never inside them.
+
+The files are the truth; the ledger can be lost and rebuilt (without provenance). WAL mode lets
+the server read while the compiler writes. Text is kept only where the site allows it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from universal_memory.memory.errors import LedgerError
+
+SCHEMA_VERSION = 1
+_COLUMNS = (
+    "id, counter, space_id, key_id, compiled_stamp, start_stamp, end_stamp, "
+    "streams, source, pose, text, imported"
+)
+_SCHEMA = """
+CREATE TABLE memories (
+    id TEXT PRIMARY KEY,
+    counter INTEGER NOT NULL,
+    space_id TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    compiled_stamp INTEGER NOT NULL,
+    start_stamp INTEGER NOT NULL,
+    end_stamp INTEGER NOT NULL,
+    streams TEXT NOT NULL,
+    source TEXT NOT NULL,
+    pose TEXT,
+    text TEXT,
+    imported INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a memory came from. Stamps are nanoseconds of the node clock, 0 if unknown.
+
+    streams: e.g. ("camera/front",); source: bag or session; pose: JSON object with frame_id,
+    position and orientation; text: what the encoder read, None where it must not be kept;
+    imported: made by another robot.
+    """
+
+    compiled_stamp: int = 0
+    start_stamp: int = 0
+    end_stamp: int = 0
+    streams: tuple[str, ...] = ()
+    source: str = ""
+    pose: Mapping[str, Any] | None = None
+    text: str | None = None
+    imported: bool = False
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row of the ledger. key_id is "" for an unsigned file."""
+
+    id: str
+    counter: int
+    space_id: str
+    key_id: str = ""
+    provenance: Provenance = Provenance()
+
+
+class Ledger:
+    """The ledger of one store. Thread-safe; several processes may have it open at once.
+
+    Raises LedgerError with the remedy when the database is damaged, locked, full or read-only.
+    """
+
+    def __init__(self, path: Path, read_only: bool = False) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._connection = self._guard(
+            lambda: self._open_read_only() if read_only else self._open()
+        )
+
+    def insert(self, record: Record) -> None:
+        """Write or replace the row of a memory; durable once this returns."""
+        values = _to_row(record)
+        marks = ", ".join("?" * len(values))
+        with self._transaction() as connection:
+            connection.execute(
+                f"INSERT OR REPLACE INTO memories ({_COLUMNS}) VALUES ({marks})", values
+            )
+            if not record.provenance.imported:
+                # remembered apart from the rows, so that forgetting never reuses a counter
+                connection.execute(
+                    "INSERT INTO counters VALUES ('created', ?) "
+                    "ON CONFLICT(name) DO UPDATE SET value = max(value, excluded.value)",
+                    (record.counter,),
+                )
+
+    def delete(self, memory_id: str) -> None:
+        """Erase a row, its text too: from the database and from the write-ahead log."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM memories WHERE id = ?", (memory_id,))
+        # Best effort: a reader in another process may hold the log for a moment longer.
+        self._guard(lambda: self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+
+    def get(self, memory_id: str) -> Record | None:
+        """The row of a memory, or None."""
+        query = f"SELECT {_COLUMNS} FROM memories WHERE id = ?"
+        rows = self._guard(lambda: self._connection.execute(query, (memory_id,)).fetchall())
+        return self._guard(lambda: _from_row(rows[0])) if rows else None
+
+    def records(self) -> list[Record]:
+        """All rows, oldest compiled first."""
+        query = f"SELECT {_COLUMNS} FROM memories ORDER BY compiled_stamp, counter, id"
+        return self._guard(lambda: [_from_row(row) for row in self._connection.execute(query)])
+
+    def ids(self) -> set[str]:
+        """Ids of all rows."""
+        query = "SELECT id FROM memories"
+        return self._guard(lambda: {row[0] for row in self._connection.execute(query)})
+
+    def next_counter(self) -> int:
+        """The creation counter of the next memory made here; starts at 1."""
+        query = "SELECT value FROM counters WHERE name = 'created'"
+        row = self._guard(lambda: self._connection.execute(query).fetchone())
+        return (row[0] if row else 0) + 1
+
+    def check(self) -> None:
+        """Read the whole database; raises LedgerError if any page of it is damaged."""
+        rows = self._guard(lambda: self._connection.execute("PRAGMA integrity_check").fetchall())
+        if rows != [("ok",)]:
+            raise self._damaged(str(rows[0][0]).splitlines()[-1])
+        self.records()
+
+    def close(self) -> None:
+        """Close the database; the ledger cannot be used afterwards."""
+        with self._lock:
+            self._connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = self._connect(f"{self.path.absolute().as_uri()}?mode=rwc")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("BEGIN IMMEDIATE")  # two processes may create it at once
+            try:
+                if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                    for statement in filter(str.strip, _SCHEMA.split(";")):
+                        connection.execute(statement)
+                    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            self._check_version(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _open_read_only(self) -> sqlite3.Connection:
+        """On a read-only disk the WAL index cannot be made: then read the database as immutable."""
+        try:
+            connection = self._connect(f"{self.path.absolute().as_uri()}?mode=ro")
+            self._check_version(connection)
+        except sqlite3.OperationalError:
+            if not self.path.is_file():
+                raise
+            connection = self._connect(f"{self.path.absolute().as_uri()}?mode=ro&immutable=1")
+            self._check_version(connection)
+        return connection
+
+    @staticmethod
+    def _connect(uri: str) -> sqlite3.Connection:
+        return sqlite3.connect(
+            uri, uri=True, timeout=10.0, isolation_level=None, check_same_thread=False
+        )
+
+    def _check_version(self, connection: sqlite3.Connection) -> None:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version != SCHEMA_VERSION:
+            raise LedgerError(
+                f"ledger {self.path} has schema {version}, this version reads {SCHEMA_VERSION}; "
+                "remedy: update universal_memory, or run `ump memory reindex`"
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._guard(lambda: self._connection.execute("BEGIN IMMEDIATE"))
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                if self._connection.in_transaction:
+                    self._guard(lambda: self._connection.execute("ROLLBACK"))
+                if isinstance(error, sqlite3.Error):
+                    raise self._explained(error) from error
+                raise
+
+    def _guard(self, action: Callable[[], _Result]) -> _Result:
+        with self._lock:
+            try:
+                return action()
+            except sqlite3.Error as error:
+                raise self._explained(error) from error
+            except (ValueError, TypeError) as error:  # a row that is not what we wrote
+                raise self._damaged(str(error)) from error
+
+    def _explained(self, error: sqlite3.Error) -> LedgerError:
+        message = str(error)
+        if "full" in message or "disk I/O" in message:
+            return LedgerError(
+                f"cannot write ledger {self.path}: {message}; remedy: free disk space"
+            )
+        if "readonly" in message:
+            return LedgerError(
+                f"cannot write ledger {self.path}: {message}; "
+                "remedy: make the store writable, or choose another with --store or UMP_HOME"
+            )
+        if "locked" in message:
+            return LedgerError(
+                f"ledger {self.path} is held by another program; remedy: close what has it open"
+            )
+        if "unable to open" in message:
+            return LedgerError(
+                f"cannot open ledger {self.path}; remedy: check that the folder exists and this "
+                "user may write to it"
+            )
+        return self._damaged(message)
+
+    def _damaged(self, detail: str) -> LedgerError:
+        return LedgerError(
+            f"ledger {self.path} is damaged ({detail}); memories are not affected; "
+            "remedy: run `ump memory reindex`"
+        )
+
+
+def salvage(path: Path) -> list[Record]:
+    """Every row that can still be read of a damaged ledger; never raises."""
+    records: list[Record] = []
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error:
+        return records
+    try:
+        for row in connection.execute(f"SELECT {_COLUMNS} FROM memories"):
+            try:
+                records.append(_from_row(row))
+            except (ValueError, TypeError):
+                continue
+    except sqlite3.Error:
+        pass  # the rest of the file is lost
+    finally:
+        connection.close()
+    return records
+
+
+def _to_row(record: Record) -> tuple[Any, ...]:
+    origin = record.provenance
+    return (
+        record.id,
+        record.counter,
+        record.space_id,
+        record.key_id,
+        origin.compiled_stamp,
+        origin.start_stamp,
+        origin.end_stamp,
+        json.dumps(list(origin.streams)),
+        origin.source,
+        None if origin.pose is None else json.dumps(dict(origin.pose)),
+        origin.text,
+        int(origin.imported),
+    )
+
+
+def _from_row(row: tuple[Any, ...]) -> Record:
+    (
+        memory_id,
+        counter,
+        space_id,
+        key_id,
+        compiled,
+        start,
+        end,
+        streams,
+        source,
+        pose,
+        text,
+        imported,
+    ) = row
+    return Record(
+        id=str(memory_id),
+        counter=int(counter),
+        space_id=str(space_id),
+        key_id=str(key_id),
+        provenance=Provenance(
+            compiled_stamp=int(compiled),
+            start_stamp=int(start),
+            end_stamp=int(end),
+            streams=tuple(json.loads(streams)),
+            source=str(source),
+            pose=None if pose is None else json.loads(pose),
+            text=text,
+            imported=bool(imported),
+        ),
+    )

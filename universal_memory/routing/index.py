@@ -1,0 +1,267 @@
+"""Nearest passports: an HNSW graph (Malkov and Yashunin, 2016) over all memories of a store.
+
+The index is a cache: it is checked against the ids of the store whenever it is opened, brought up
+to date where it is stale, and rebuilt where it is missing or damaged.
+
+    index = PassportIndex.open(store)
+    index.search(router_vector, 3)      # [(id, cosine), ...], best first
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import hnswlib  # type: ignore[import-untyped]
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from universal_memory.memory.durable import sync_folder, write_atomic
+from universal_memory.memory.errors import MemoryNotFound, StoreError, storage_error
+from universal_memory.memory.file import PASSPORT_SHAPE, MemoryFileError
+from universal_memory.memory.store import MemoryStore
+
+INDEX_FORMAT = 1
+DIMENSIONS = PASSPORT_SHAPE[0]
+FILE_NAME = "passports.hnsw"
+_LINKS = 16
+_CONSTRUCTION_EFFORT = 200
+_SEARCH_EFFORT = 64
+_BATCH = 1024
+
+
+class IndexFileError(ValueError):
+    """A saved index is missing, damaged or of another shape; rebuild it."""
+
+
+def ids_digest(ids: Iterable[str]) -> str:
+    """SHA-256 over the sorted ids: two sets of memories are equal if their digests are."""
+    return hashlib.sha256("\n".join(sorted(ids)).encode("ascii")).hexdigest()
+
+
+class PassportIndex:
+    """Passports of memories, searched by cosine. Thread-safe.
+
+    Passports and questions are float32 [1024]; they need not be unit norm, zero is refused.
+    """
+
+    def __init__(self, dimensions: int = DIMENSIONS) -> None:
+        self.dimensions = dimensions
+        self._lock = threading.RLock()
+        self._clear(capacity=_BATCH)
+
+    @classmethod
+    def open(cls, store: MemoryStore) -> PassportIndex:
+        """The index of a store: loaded if it was saved, synchronised, saved again if it changed."""
+        path = store.root / "index" / FILE_NAME
+        try:
+            index = cls.load(path)
+        except IndexFileError:
+            index = cls()
+        if index.synchronise(store) and not store.read_only:
+            index.save(path)
+        return index
+
+    def add(self, ids: Sequence[str], passports: ArrayLike) -> None:
+        """Add memories, or replace the passports of those already there; passports [n, 1024]."""
+        vectors = self._checked(passports, len(ids))
+        with self._lock:
+            last = {memory_id: row for row, memory_id in enumerate(ids)}
+            for memory_id in last:
+                if memory_id in self._labels:
+                    self.remove(memory_id)
+            self._reserve(len(last))
+            labels = np.arange(len(self._ids), len(self._ids) + len(last))
+            self._graph.add_items(vectors[list(last.values())], labels, num_threads=1)
+            self._ids += last
+            self._labels.update(zip(last, map(int, labels), strict=True))
+
+    def remove(self, memory_id: str) -> None:
+        """Drop a memory and overwrite its passport; harmless if it is not there."""
+        with self._lock:
+            label = self._labels.pop(memory_id, None)
+            if label is None:
+                return
+            # hnswlib keeps the numbers of a deleted item: a forgotten memory must not stay on disk
+            blank = np.zeros((1, self.dimensions), np.float32)
+            blank[0, label % self.dimensions] = 1.0
+            self._graph.add_items(blank, [label], num_threads=1)
+            self._graph.mark_deleted(label)
+            self._ids[label] = None
+            if len(self._ids) > _BATCH and len(self._labels) < len(self._ids) // 2:
+                self._compact()
+
+    def search(self, vector: ArrayLike, k: int) -> list[tuple[str, float]]:
+        """The k nearest memories (fewer if there are fewer) with their cosine, best first."""
+        query = self._checked(vector, 1)
+        with self._lock:
+            k = min(k, len(self._labels))
+            if k <= 0:
+                return []
+            self._graph.set_ef(max(_SEARCH_EFFORT, 2 * k))
+            try:
+                labels, distances = self._graph.knn_query(query, k=k, num_threads=1)
+                hits = list(zip(labels[0].tolist(), (1.0 - distances[0]).tolist(), strict=True))
+            except RuntimeError:  # deleted items cut the graph off before k were found
+                hits = self._scan(query[0], k)
+            found = ((self._ids[label], cosine) for label, cosine in hits)
+            return [(memory_id, cosine) for memory_id, cosine in found if memory_id is not None]
+
+    def synchronise(self, store: MemoryStore) -> bool:
+        """Make the index hold exactly the readable memories of `store`; whether that changed it.
+
+        Memories the store refuses to read (damaged, of another space) are left out.
+        """
+        wanted = set(store.ids())
+        with self._lock:
+            missing = sorted(wanted - self._labels.keys())
+            gone = self._labels.keys() - wanted
+        for memory_id in gone:
+            self.remove(memory_id)
+        added = 0
+        for start in range(0, len(missing), _BATCH):
+            readable: dict[str, NDArray[np.float32]] = {}
+            for memory_id in missing[start : start + _BATCH]:
+                try:
+                    readable[memory_id] = store.get(memory_id).passport
+                except (MemoryFileError, MemoryNotFound):
+                    continue
+            if readable:
+                self.add(list(readable), np.stack(list(readable.values())))
+                added += len(readable)
+        return bool(gone) or added > 0
+
+    def ids(self) -> list[str]:
+        """Ids of all indexed memories, sorted."""
+        with self._lock:
+            return sorted(self._labels)
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._labels)
+
+    def __contains__(self, memory_id: str) -> bool:
+        with self._lock:
+            return memory_id in self._labels
+
+    def save(self, path: Path) -> None:
+        """Write the graph to `path` and its manifest beside it (.json). Raises StoreError.
+
+        Both are replaced atomically, the manifest last; it carries the hash of the graph, so a
+        crash in between is seen at the next load.
+        """
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with self._lock:
+                self._graph.save_index(str(temporary))
+                manifest: dict[str, Any] = {
+                    "format": INDEX_FORMAT,
+                    "dimensions": self.dimensions,
+                    "ids_sha256": ids_digest(self._labels),
+                    "ids": list(self._ids),
+                }
+            with temporary.open("rb+") as stream:
+                os.fsync(stream.fileno())
+                manifest["graph_bytes"] = os.fstat(stream.fileno()).st_size
+            manifest["graph_sha256"] = _file_digest(temporary)
+            os.replace(temporary, path)
+            sync_folder(path.parent)
+            write_atomic(_manifest_of(path), json.dumps(manifest).encode("ascii"))
+        except OSError as error:
+            raise storage_error(error, "save index", path) from error
+        except RuntimeError as error:  # hnswlib's only word for a failed write
+            raise StoreError(
+                f"cannot save index {path}: {error}; remedy: check disk space and permissions"
+            ) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: Path) -> PassportIndex:
+        """Read a saved index. Raises IndexFileError if it is missing, damaged or incompatible."""
+        try:
+            manifest = json.loads(_manifest_of(path).read_bytes())
+            ids, dimensions = manifest["ids"], manifest["dimensions"]
+            if manifest["format"] != INDEX_FORMAT or dimensions != DIMENSIONS:
+                raise IndexFileError(f"index {path} has another format or dimension")
+            if ids_digest(memory_id for memory_id in ids if memory_id) != manifest["ids_sha256"]:
+                raise IndexFileError(f"manifest of index {path} is damaged")
+            # hnswlib trusts the sizes in its file: never hand it one we did not write
+            if path.stat().st_size != manifest["graph_bytes"] or (
+                _file_digest(path) != manifest["graph_sha256"]
+            ):
+                raise IndexFileError(f"index {path} is damaged or belongs to another manifest")
+            index = cls(dimensions)
+            index._graph = hnswlib.Index(space="cosine", dim=dimensions)
+            index._graph.load_index(str(path), max_elements=len(ids) + _BATCH)
+        except IndexFileError:
+            raise
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+            raise IndexFileError(f"cannot read index {path}: {error}") from error
+        index._capacity = len(ids) + _BATCH
+        index._ids = ids
+        index._labels = {memory_id: label for label, memory_id in enumerate(ids) if memory_id}
+        return index
+
+    def _clear(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._ids: list[str | None] = []  # label → id, None once removed
+        self._labels: dict[str, int] = {}
+        self._graph = hnswlib.Index(space="cosine", dim=self.dimensions)
+        self._graph.init_index(
+            max_elements=capacity, M=_LINKS, ef_construction=_CONSTRUCTION_EFFORT, random_seed=100
+        )
+
+    def _reserve(self, count: int) -> None:
+        needed = len(self._ids) + count
+        if needed > self._capacity:
+            self._capacity = max(needed, 2 * self._capacity)
+            self._graph.resize_index(self._capacity)
+
+    def _compact(self) -> None:
+        """Rebuild without the removed items, which otherwise slow down every search."""
+        ids = list(self._labels)
+        vectors = self._vectors(ids)
+        self._clear(capacity=len(ids) + _BATCH)
+        self.add(ids, vectors)
+
+    def _vectors(self, ids: Sequence[str]) -> NDArray[np.float32]:
+        labels = [self._labels[memory_id] for memory_id in ids]
+        return np.asarray(self._graph.get_items(labels), dtype=np.float32)
+
+    def _scan(self, query: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
+        """Exact search over everything: slow, always right."""
+        ids = list(self._labels)
+        cosines = self._vectors(ids) @ (query / np.linalg.norm(query))
+        best = np.argsort(-cosines, kind="stable")[:k]
+        return [(self._labels[ids[row]], float(cosines[row])) for row in best]
+
+    def _checked(self, vectors: ArrayLike, count: int) -> NDArray[np.float32]:
+        array = np.ascontiguousarray(vectors, dtype=np.float32)
+        if array.size != count * self.dimensions or array.shape[-1:] != (self.dimensions,):
+            raise ValueError(
+                f"vectors have shape {array.shape}; must be {(count, self.dimensions)}"
+            )
+        array = array.reshape(count, self.dimensions)
+        norms = np.linalg.norm(array, axis=1)
+        if not np.isfinite(norms).all() or (norms == 0).any():
+            raise ValueError("a vector is zero or not finite: it has no direction to compare")
+        return array
+
+
+def _manifest_of(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _file_digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
