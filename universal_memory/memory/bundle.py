@@ -15,8 +15,8 @@ from pathlib import Path
 
 from universal_memory.memory.errors import StoreError, storage_error
 from universal_memory.memory.file import MAX_FILE_BYTES, MemoryFile
+from universal_memory.memory.shelf import SUFFIX
 
-SUFFIX = ".ump"
 MAX_BUNDLE_BYTES = 2**30  # about 47,000 memories
 
 

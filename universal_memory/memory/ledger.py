@@ -6,22 +6,19 @@ the server read while the compiler writes. Text is kept only where the site allo
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from universal_memory.memory.errors import LedgerError
+from universal_memory.memory.record import COLUMNS, Provenance, Record, from_row, to_row
+
+__all__ = ["Ledger", "Provenance", "Record", "salvage"]
 
 SCHEMA_VERSION = 1
-_COLUMNS = (
-    "id, counter, space_id, key_id, compiled_stamp, start_stamp, end_stamp, "
-    "streams, source, pose, text, imported"
-)
 _SCHEMA = """
 CREATE TABLE memories (
     id TEXT PRIMARY KEY,
@@ -42,36 +39,6 @@ CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT RO
 _Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True)
-class Provenance:
-    """Where a memory came from. Stamps are nanoseconds of the node clock, 0 if unknown.
-
-    streams: e.g. ("camera/front",); source: bag or session; pose: JSON object with frame_id,
-    position and orientation; text: what the encoder read, None where it must not be kept;
-    imported: made by another robot.
-    """
-
-    compiled_stamp: int = 0
-    start_stamp: int = 0
-    end_stamp: int = 0
-    streams: tuple[str, ...] = ()
-    source: str = ""
-    pose: Mapping[str, Any] | None = None
-    text: str | None = None
-    imported: bool = False
-
-
-@dataclass(frozen=True)
-class Record:
-    """One row of the ledger. key_id is "" for an unsigned file."""
-
-    id: str
-    counter: int
-    space_id: str
-    key_id: str = ""
-    provenance: Provenance = Provenance()
-
-
 class Ledger:
     """The ledger of one store. Thread-safe; several processes may have it open at once.
 
@@ -87,11 +54,11 @@ class Ledger:
 
     def insert(self, record: Record) -> None:
         """Write or replace the row of a memory; durable once this returns."""
-        values = _to_row(record)
+        values = to_row(record)
         marks = ", ".join("?" * len(values))
         with self._transaction() as connection:
             connection.execute(
-                f"INSERT OR REPLACE INTO memories ({_COLUMNS}) VALUES ({marks})", values
+                f"INSERT OR REPLACE INTO memories ({COLUMNS}) VALUES ({marks})", values
             )
             if not record.provenance.imported:
                 # remembered apart from the rows, so that forgetting never reuses a counter
@@ -110,14 +77,14 @@ class Ledger:
 
     def get(self, memory_id: str) -> Record | None:
         """The row of a memory, or None."""
-        query = f"SELECT {_COLUMNS} FROM memories WHERE id = ?"
+        query = f"SELECT {COLUMNS} FROM memories WHERE id = ?"
         rows = self._guard(lambda: self._connection.execute(query, (memory_id,)).fetchall())
-        return self._guard(lambda: _from_row(rows[0])) if rows else None
+        return self._guard(lambda: from_row(rows[0])) if rows else None
 
     def records(self) -> list[Record]:
         """All rows, oldest compiled first."""
-        query = f"SELECT {_COLUMNS} FROM memories ORDER BY compiled_stamp, counter, id"
-        return self._guard(lambda: [_from_row(row) for row in self._connection.execute(query)])
+        query = f"SELECT {COLUMNS} FROM memories ORDER BY compiled_stamp, counter, id"
+        return self._guard(lambda: [from_row(row) for row in self._connection.execute(query)])
 
     def ids(self) -> set[str]:
         """Ids of all rows."""
@@ -250,9 +217,9 @@ def salvage(path: Path) -> list[Record]:
     except sqlite3.Error:
         return records
     try:
-        for row in connection.execute(f"SELECT {_COLUMNS} FROM memories"):
+        for row in connection.execute(f"SELECT {COLUMNS} FROM memories"):
             try:
-                records.append(_from_row(row))
+                records.append(from_row(row))
             except (ValueError, TypeError):
                 continue
     except sqlite3.Error:
@@ -260,54 +227,3 @@ def salvage(path: Path) -> list[Record]:
     finally:
         connection.close()
     return records
-
-
-def _to_row(record: Record) -> tuple[Any, ...]:
-    origin = record.provenance
-    return (
-        record.id,
-        record.counter,
-        record.space_id,
-        record.key_id,
-        origin.compiled_stamp,
-        origin.start_stamp,
-        origin.end_stamp,
-        json.dumps(list(origin.streams)),
-        origin.source,
-        None if origin.pose is None else json.dumps(dict(origin.pose)),
-        origin.text,
-        int(origin.imported),
-    )
-
-
-def _from_row(row: tuple[Any, ...]) -> Record:
-    (
-        memory_id,
-        counter,
-        space_id,
-        key_id,
-        compiled,
-        start,
-        end,
-        streams,
-        source,
-        pose,
-        text,
-        imported,
-    ) = row
-    return Record(
-        id=str(memory_id),
-        counter=int(counter),
-        space_id=str(space_id),
-        key_id=str(key_id),
-        provenance=Provenance(
-            compiled_stamp=int(compiled),
-            start_stamp=int(start),
-            end_stamp=int(end),
-            streams=tuple(json.loads(streams)),
-            source=str(source),
-            pose=None if pose is None else json.loads(pose),
-            text=text,
-            imported=bool(imported),
-        ),
-    )

@@ -77,6 +77,7 @@ def writing(root: Path) -> Iterator[None]:
     """Wait until no other thread or process writes to the store, then keep them out."""
     path = root / "locks" / "write.lock"
     try:
+        path.parent.mkdir(exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise storage_error(error, "lock", path) from error

@@ -1,0 +1,179 @@
+"""The shelf of a store: memory files by content, in 256 folders, with a place for unfinished ones.
+
+files/ab/abcdef....ump   the memories; the only thing that cannot be rebuilt
+incoming/                files whose add was not finished; settled when the store is opened
+quarantine/              refused files, each with its reason in a .json beside it
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from universal_memory.memory.durable import sync_folder, write_atomic, write_file
+from universal_memory.memory.errors import MemoryNotFound, storage_error
+from universal_memory.memory.file import MAX_FILE_BYTES, HashError, MemoryFile, MemoryFileError
+
+SUFFIX = ".ump"
+MAX_QUARANTINED = 256
+_ID = re.compile(r"[0-9a-f]{64}")
+_PREFIX = re.compile(r"[0-9a-f]{4,64}")
+
+
+class Shelf:
+    """Files of one store. Writing methods expect the store's write lock and raise StoreError.
+
+    parse: turns bytes into a memory by the store's rules, or raises MemoryFileError.
+    """
+
+    def __init__(self, root: Path, parse: Callable[[bytes], MemoryFile]) -> None:
+        self.files = root / "files"
+        self.incoming = root / "incoming"
+        self.quarantine = root / "quarantine"
+        self._parse = parse
+
+    def create(self) -> None:
+        """Make the folders."""
+        for folder in (self.files, self.incoming, self.quarantine):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise storage_error(error, "create", folder) from error
+
+    def path_of(self, memory_id: str) -> Path:
+        """Where the file of a memory lies, whether it exists or not. Raises MemoryNotFound."""
+        if not _ID.fullmatch(memory_id):
+            raise MemoryNotFound(f"{memory_id!r} is not a memory id (64 hex digits)")
+        return self.files / memory_id[:2] / f"{memory_id}{SUFFIX}"
+
+    def ids(self) -> list[str]:
+        """Ids of all files, sorted."""
+        found: list[str] = []
+        try:
+            for shard in os.scandir(self.files):
+                if shard.is_dir():
+                    found += [_id_of(name) for name in os.listdir(shard.path)]
+        except OSError as error:
+            raise storage_error(error, "list", self.files) from error
+        return sorted(filter(None, found))
+
+    def resolve(self, prefix: str) -> str:
+        """The one id that starts with `prefix` (4 hex digits or more). Raises MemoryNotFound."""
+        if not _PREFIX.fullmatch(prefix):
+            raise MemoryNotFound(f"{prefix!r} is not the start of a memory id (4-64 hex digits)")
+        folder = self.files / prefix[:2]
+        names = os.listdir(folder) if folder.is_dir() else []
+        matches = [_id_of(name) for name in names if name.startswith(prefix) and _id_of(name)]
+        if len(matches) != 1:
+            found = f"{len(matches)} memories have" if matches else "no memory has"
+            raise MemoryNotFound(f"{found} an id that starts with {prefix} in {self.files.parent}")
+        return matches[0]
+
+    def read(self, memory_id: str) -> MemoryFile:
+        """Read and check a memory. Raises MemoryNotFound, MemoryFileError or StoreError."""
+        path = self.path_of(memory_id)
+        try:
+            with path.open("rb") as stream:
+                data = stream.read(MAX_FILE_BYTES + 1)
+        except FileNotFoundError as error:
+            raise MemoryNotFound(
+                f"memory {memory_id} is not in store {self.files.parent}"
+            ) from error
+        except OSError as error:
+            raise storage_error(error, "read", path) from error
+        file = self._parse(data)
+        if file.id != memory_id:
+            raise HashError(f"{path} holds memory {file.id}; remedy: run `ump memory reindex`")
+        return file
+
+    def is_sound(self, memory_id: str) -> bool:
+        """Whether the memory is there and whole."""
+        try:
+            self.read(memory_id)
+        except (MemoryNotFound, MemoryFileError):
+            return False
+        return True
+
+    def receive(self, file: MemoryFile) -> None:
+        """Flush a file to `incoming`, and make the folder it will be published to."""
+        path = self.path_of(file.id)
+        try:
+            if not path.parent.is_dir():
+                path.parent.mkdir()
+                sync_folder(self.files)
+            write_file(self.incoming / path.name, file.to_bytes())
+            sync_folder(self.incoming)
+        except OSError as error:
+            raise storage_error(error, "write", self.incoming / path.name) from error
+
+    def publish(self, memory_id: str) -> None:
+        """Move a received file to its place, where readers see it."""
+        path = self.path_of(memory_id)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            os.replace(self.incoming / path.name, path)
+            sync_folder(path.parent)
+        except OSError as error:
+            raise storage_error(error, "write", path) from error
+
+    def discard(self, name: str) -> None:
+        """Remove a received file that will not be published."""
+        try:
+            (self.incoming / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(error, "remove", self.incoming / name) from error
+
+    def unfinished(self) -> list[tuple[str, str | None]]:
+        """Names in `incoming`, each with its id if the file is whole: their writer was killed."""
+        found: list[tuple[str, str | None]] = []
+        for path in sorted(self.incoming.iterdir()):
+            try:
+                memory_id = self._parse(path.read_bytes()).id
+                found.append((path.name, memory_id if _id_of(path.name) == memory_id else None))
+            except (MemoryFileError, OSError):
+                found.append((path.name, None))
+        return found
+
+    def remove(self, memory_id: str) -> None:
+        """Delete the file of a memory; harmless if it is not there."""
+        path = self.path_of(memory_id)
+        try:
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                sync_folder(path.parent)
+        except OSError as error:
+            raise storage_error(error, "remove", path) from error
+
+    def quarantine_stored(self, memory_id: str, reason: str) -> None:
+        """Move a file that is not sound off the shelf."""
+        path = self.path_of(memory_id)
+        try:
+            os.replace(path, self.quarantine / path.name)
+            write_atomic(self.quarantine / f"{memory_id}.json", _note(path.name, reason))
+        except OSError as error:
+            raise storage_error(error, "quarantine", path) from error
+
+    def quarantine_offered(self, data: bytes, name: str, reason: str) -> None:
+        """Keep a refused import as evidence, bounded in size and number; failing is no error."""
+        try:
+            full = len(os.listdir(self.quarantine)) >= 2 * MAX_QUARANTINED
+            if full or len(data) > MAX_FILE_BYTES:
+                return
+            stem = hashlib.sha256(data).hexdigest()[:32]
+            write_atomic(self.quarantine / f"{stem}{SUFFIX}", data)
+            write_atomic(self.quarantine / f"{stem}.json", _note(name, reason))
+        except OSError:
+            pass  # the refusal itself is reported; its copy is a convenience
+
+
+def _id_of(name: str) -> str:
+    stem = name.removesuffix(SUFFIX)
+    return stem if stem != name and _ID.fullmatch(stem) else ""
+
+
+def _note(name: str, reason: str) -> bytes:
+    return json.dumps({"name": name, "reason": reason}, indent=1).encode("ascii")
