@@ -67,5 +67,4 @@ def test_parameters_have_ranges_and_fixed_ones_stay(graph: Graph) -> None:
         graph.add(ToolIngest, queue_size=0)
     node = graph.add(ToolIngest)
     assert not node.set_parameters([Parameter("queue_size", value=7)])[0].successful
-    assert node.set_parameters([Parameter("stream", value="tools/hall")])[0].successful
     assert node.describe_parameter("stream").description

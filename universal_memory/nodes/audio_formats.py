@@ -1,5 +1,6 @@
 """
-Sound messages as PCM16 frames, whichever package they come from.
+Sound messages as interleaved PCM16, whichever package they come from. Rate and channel count are
+checked where they are used, by the tokenizer.
 
 Three types are understood: our `AudioChunk`, and both packages that are called
 `audio_common_msgs`: the one with `AudioStamped` (samples and format in one message) and the one
@@ -14,8 +15,6 @@ from typing import Any
 import numpy as np
 from universal_memory_msgs.msg import AudioChunk
 
-MIN_RATE, MAX_RATE = 4_000, 384_000
-MAX_CHANNELS = 64
 # Formats of audio_common's AudioInfo are PortAudio's: field of AudioData, and full scale.
 PORT_AUDIO: dict[int, tuple[str, float]] = {
     1: ("float32_data", 1.0),
@@ -28,11 +27,11 @@ PORT_AUDIO: dict[int, tuple[str, float]] = {
 
 @dataclass(frozen=True)
 class Sound:
-    """Samples int16 [frames, channels] with their rate in Hz and header stamp in nanoseconds."""
+    """Interleaved int16 `samples`, their `rate` in Hz, and who speaks if the message says it."""
 
     samples: np.ndarray
     rate: int
-    stamp: int
+    channels: int
     speaker: str = ""
 
 
@@ -45,30 +44,17 @@ class SoundError(ValueError):
         self.kind = kind
 
 
-def interleaved(data: np.ndarray, rate: int, channels: int, stamp: int, speaker: str) -> Sound:
-    """Return a `Sound` of interleaved int16 samples. Raises `SoundError`."""
-    if not MIN_RATE <= rate <= MAX_RATE:
-        raise SoundError("rate", f"sample rate {rate} Hz is outside {MIN_RATE}..{MAX_RATE}")
-    if not 1 <= channels <= MAX_CHANNELS:
-        raise SoundError("channels", f"{channels} channels: 1 to {MAX_CHANNELS} are understood")
-    if data.size % channels:
-        raise SoundError(
-            "channels", f"{data.size} samples are not a whole number of frames of {channels}"
-        )
-    return Sound(data.reshape(-1, channels), rate, stamp, speaker)
-
-
-def from_chunk(message: AudioChunk, stamp: int) -> Sound:
+def from_chunk(message: AudioChunk) -> Sound:
     """Read our own message."""
     if message.encoding != AudioChunk.PCM16:
         raise SoundError(
             "encoding", f"audio encoding {message.encoding!r}: use {AudioChunk.PCM16!r}"
         )
-    data = np.frombuffer(message.data, dtype=np.int16)
-    return interleaved(data, message.sample_rate, message.channels, stamp, message.speaker)
+    samples = np.frombuffer(message.data, dtype=np.int16)
+    return Sound(samples, message.sample_rate, message.channels, message.speaker)
 
 
-def from_audio_stamped(message: Any, stamp: int) -> Sound:
+def from_audio_stamped(message: Any) -> Sound:
     """Read `audio_common_msgs/AudioStamped`; integer and float samples are scaled to 16 bits."""
     audio, info = message.audio.audio_data, message.audio.info
     if info.format not in PORT_AUDIO:
@@ -77,20 +63,20 @@ def from_audio_stamped(message: Any, stamp: int) -> Sound:
             f"PortAudio format {info.format}: {', '.join(map(str, PORT_AUDIO))} are understood",
         )
     field, full_scale = PORT_AUDIO[info.format]
-    samples = np.asarray(getattr(audio, field), dtype=np.float64) * (2.0**15 / full_scale)
-    data = np.clip(np.nan_to_num(samples), -(2.0**15), 2.0**15 - 1).astype(np.int16)
-    return interleaved(data, info.rate, info.channels, stamp, "")
+    scaled = np.asarray(getattr(audio, field), dtype=np.float64) * (2.0**15 / full_scale)
+    samples = np.clip(np.nan_to_num(scaled), -(2.0**15), 2.0**15 - 1).astype(np.int16)
+    return Sound(samples, info.rate, info.channels)
 
 
-def from_audio_data_stamped(message: Any, stamp: int, rate: int, channels: int) -> Sound:
+def from_audio_data_stamped(message: Any, rate: int, channels: int) -> Sound:
     """Read `audio_common_msgs/AudioDataStamped` holding signed 16 bit little endian bytes."""
     data = np.frombuffer(bytes(message.audio.data), dtype=np.uint8)
     if data.size % 2:
         raise SoundError("encoding", f"{data.size} bytes are not 16 bit samples: publish S16LE")
-    return interleaved(data.view("<i2"), rate, channels, stamp, "")
+    return Sound(data.view("<i2"), rate, channels)
 
 
-def reader(kind: str, rate: int, channels: int) -> tuple[type, Callable[[Any, int], Sound]]:
+def reader(kind: str, rate: int, channels: int) -> tuple[type, Callable[[Any], Sound]]:
     """
     Return the message type of `kind` ("chunk" or "audio_common") and what reads it.
 
@@ -108,6 +94,6 @@ def reader(kind: str, rate: int, channels: int) -> tuple[type, Callable[[Any, in
         ) from error
     if hasattr(audio_common, "AudioStamped"):
         return audio_common.AudioStamped, from_audio_stamped
-    return audio_common.AudioDataStamped, lambda message, stamp: from_audio_data_stamped(
-        message, stamp, rate, channels
+    return audio_common.AudioDataStamped, lambda message: from_audio_data_stamped(
+        message, rate, channels
     )

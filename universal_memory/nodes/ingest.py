@@ -8,6 +8,7 @@ to, so a player or a test only has to wait for the match.
 """
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -30,8 +31,9 @@ STOP_SECONDS = 2.0
 def common_rows(stream: str) -> tuple[Row, ...]:
     """Return the parameters that every ingest node has."""
     return (
-        Row("stream", stream, "Name of the source in every event, for example camera/front."),
-        Row("source", "", "Bag or session that the events come from; empty: unknown."),
+        Row("stream", stream, "Name of the source in every event, for example camera/front.",
+            fixed=True),
+        Row("source", "", "Bag or session that the events come from; empty: unknown.", fixed=True),
     )
 
 
@@ -53,9 +55,12 @@ class IngestNode(Node):
         capacity: int,
         newest_wins: bool,
         idle: Callable[[], None] | None = None,
+        idle_seconds: float = 1.0,
     ) -> Worker[Any]:
         """Start the worker, see `Worker`, and the diagnostics. Call once, before subscribing."""
-        self._worker = Worker(handle, capacity, newest_wins, self._report, idle)
+        self._worker = Worker(
+            handle, capacity, newest_wins, self._report, idle, idle_seconds
+        )
         self._diagnostics = Diagnostics(self, self.health, self.values)
         return self._worker
 
@@ -91,5 +96,8 @@ class IngestNode(Node):
             self.get_logger().warning(f"stopped with {waiting} inputs not tokenized")
 
     def _report(self, error: Exception) -> None:
-        kind = getattr(error, "kind", type(error).__name__)
-        self.refuse(kind, str(error))
+        if isinstance(error, ValueError):
+            self.refuse(getattr(error, "kind", "input"), str(error))
+        else:  # not the input's fault: say which code it was
+            self.refuse(type(error).__name__, f"{type(error).__name__}: {error}")
+            self.get_logger().error("".join(traceback.format_exception(error)), once=True)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -37,8 +38,7 @@ def run(factory: Callable[[], Node], arguments: list[str] | None = None) -> int:
     """
     Make a node, spin it until a signal, close it, and return the exit code of the process.
 
-    A `ValueError` or `OSError` of `factory` (a parameter out of range, a missing model) is logged
-    in one line and gives 1. An exception that leaves a callback is a bug: it is raised.
+    A parameter out of range or a missing model in `factory` is logged in one line and gives 1. An exception that leaves a callback is a bug: it is raised.
     """
     told_to_stop = threading.Event()
     for number in STOP_SIGNALS:
@@ -49,11 +49,12 @@ def run(factory: Callable[[], Node], arguments: list[str] | None = None) -> int:
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         node = factory()
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ParameterException) as error:
         rclpy.logging.get_logger("universal_memory").fatal(str(error))
         rclpy.try_shutdown()
         return 1
     spinner = Spinner(node, told_to_stop)
+    node.get_logger().info("started")
     told_to_stop.wait()
     spinner.stop()
     if isinstance(node, Closable):

@@ -93,7 +93,11 @@ class Supervisor:
         """`line(node name, text)` gets every line a node writes, from several threads."""
         self.nodes = tuple(nodes)
         self._line = line
-        self._environment = {**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"}
+        # The same package as ours, also where it is not installed.
+        here = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH", ""))))
+        forced = {"PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
+        self._environment = {**os.environ, **(environment or {}), **forced}
         self._processes: dict[str, subprocess.Popen[str]] = {}
         self._readers: list[threading.Thread] = []
 

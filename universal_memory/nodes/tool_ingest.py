@@ -34,15 +34,21 @@ class ToolIngest(IngestNode):
         super().__init__("tool_ingest", PARAMETERS, **options)
         self._tokenizer = tokenizer or ToolTokenizer(word_pieces())
         queue = self.start(self._tokenize, self.parameters["queue_size"], newest_wins=False)
-        self.create_subscription(ToolCall, "tool_calls", lambda call: queue.offer(call), EVERY_ONE)
+        self.create_subscription(
+            ToolCall,
+            "tool_calls",
+            lambda call: queue.offer((call, self.stamp(call.header))),
+            EVERY_ONE,
+        )
 
-    def _tokenize(self, call: ToolCall) -> None:
+    def _tokenize(self, item: tuple[ToolCall, int]) -> None:
+        call, stamp = item
         event = self._tokenizer.tokenize(
             call.name,
             call.arguments,
             call.result,
             call.success,
-            self.stamp(call.header),
+            stamp,
             self.parameters["stream"],
         )
         for flag in event.flags:

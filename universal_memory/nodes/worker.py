@@ -115,22 +115,23 @@ class Worker(Generic[Item]):
                     self._changed.wait(self._idle_seconds if self._idle else None)
                 if not self._items and self._stopping:
                     break
-                work = partial(self._handle, self._items.popleft()) if self._items else self._idle
+                work = partial(self._handle, self._items.popleft()) if self._items else None
             if work:
-                self._guard(work)
+                started = time.monotonic()
+                done = self._guard(work)
+                took = (time.monotonic() - started) * 1000.0
+                with self._changed:
+                    self._count(done=int(done), failed=int(not done))
+                    self._counters = replace(self._counters, last_ms=took)
+            elif self._idle:
+                self._guard(self._idle)
         if self._idle:
             self._guard(self._idle)
 
-    def _guard(self, work: Callable[[], None]) -> None:
-        started = time.monotonic()
+    def _guard(self, work: Callable[[], None]) -> bool:
         try:
             work()
-        except Exception as error:  # the boundary of the thread: report, count and go on
-            with self._changed:
-                self._count(failed=1)
+        except Exception as error:  # the boundary of the thread: report and go on
             self._failed(error)
-        else:
-            with self._changed:
-                self._count(done=1)
-                took = (time.monotonic() - started) * 1000.0
-                self._counters = replace(self._counters, last_ms=took)
+            return False
+        return True

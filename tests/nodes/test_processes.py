@@ -1,0 +1,96 @@
+"""Nodes as processes: they start, say they are ready, and end with 0 and without a traceback."""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from ros_graph import DOMAIN
+
+from universal_memory.nodes.supervisor import NodeProcess, NotReady, Supervisor
+
+pytestmark = pytest.mark.slow
+
+ENVIRONMENT = {"ROS_DOMAIN_ID": str(DOMAIN), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+TOOL = NodeProcess("tool_ingest", namespace="robot", parameters={"stream": "tools/it's"})
+
+
+def start(*nodes: NodeProcess) -> tuple[Supervisor, dict[str, list[str]]]:
+    lines: dict[str, list[str]] = defaultdict(list)
+    supervisor = Supervisor(nodes, lambda name, text: lines[name].append(text), ENVIRONMENT)
+    supervisor.start()
+    return supervisor, lines
+
+
+def test_supervisor_waits_for_nodes_and_stops_them_cleanly() -> None:
+    supervisor, lines = start(TOOL)
+    try:
+        supervisor.wait_ready(30.0)
+        assert supervisor.ended() == {}
+    finally:
+        codes = supervisor.stop()
+    assert codes == {"/robot/tool_ingest": 0}
+    assert not [text for text in lines["tool_ingest"] if "Traceback" in text]
+
+
+def test_stopping_while_python_still_imports_gives_no_traceback() -> None:
+    supervisor, lines = start(TOOL)
+    codes = supervisor.stop()
+    assert codes == {"/robot/tool_ingest": 0}, lines
+    assert not [text for text in lines["tool_ingest"] if "Traceback" in text]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_even_twice_ends_a_node_with_zero(number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        TOOL.command(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **ENVIRONMENT},
+    )
+    assert process.stdout is not None
+    assert any("started" in line for line in process.stdout)
+    process.send_signal(number)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=20.0)
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+
+
+def test_a_bad_parameter_is_one_line_and_not_ready() -> None:
+    supervisor, lines = start(NodeProcess("tool_ingest", parameters={"queue_size": -1}))
+    try:
+        with pytest.raises(NotReady, match="tool_ingest ended with exit code 1"):
+            supervisor.wait_ready(30.0)
+    finally:
+        supervisor.stop()
+    text = "\n".join(lines["tool_ingest"])
+    assert "queue_size" in text and "Traceback" not in text
+
+
+def test_a_node_that_never_comes_is_named(tmp_path: Path) -> None:
+    supervisor, _ = start(NodeProcess("tool_ingest", lifecycle=True))
+    try:
+        with pytest.raises(NotReady, match="not ready after 2 s: /tool_ingest"):
+            supervisor.wait_ready(2.0)
+    finally:
+        supervisor.stop()
+
+
+def test_command_line_quotes_values_and_addresses_the_node() -> None:
+    command = NodeProcess(
+        "camera_ingest",
+        name="front",
+        namespace="/robot/",
+        parameters={"markers": ["12=the cook's door"], "ocr": False, "min_interval": 0.5},
+        remaps={"image": "/front/image_raw"},
+    ).command()
+    text = " ".join(command)
+    assert "-r __node:=front -r __ns:=/robot" in text
+    assert "-p front:markers:=['12=the cook''s door']" in text
+    assert "-p front:ocr:=false -p front:min_interval:=0.5" in text
+    assert "-r image:=/front/image_raw" in text
