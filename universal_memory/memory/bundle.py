@@ -64,19 +64,16 @@ def _from_file(path: Path) -> Candidate:
 
 
 def _from_folder(folder: Path) -> Iterator[Candidate]:
-    for parent, folders, names in os.walk(folder):  # does not follow links to folders
-        folders.sort()
-        for name in sorted(names):
-            path = Path(parent, name)
-            if path.suffix != SUFFIX:
-                continue
-            if path.is_symlink() or not path.is_file():
-                yield Candidate(str(path), refusal="not a regular file")
-                continue
-            try:
-                yield _from_file(path)
-            except OSError as error:
-                yield Candidate(str(path), refusal=f"unreadable: {error.strerror}")
+    # listed before any is imported: the folder may be, or hold, the store that grows meanwhile
+    paths = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
+    for path in sorted(path for path in paths if path.suffix == SUFFIX):
+        if path.is_symlink() or not path.is_file():
+            yield Candidate(str(path), refusal="not a regular file")
+            continue
+        try:
+            yield _from_file(path)
+        except OSError as error:
+            yield Candidate(str(path), refusal=f"unreadable: {error.strerror}")
 
 
 def _from_bundle(path: Path) -> Iterator[Candidate]:

@@ -43,7 +43,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     write_file(temporary, data)
     try:
         temporary.chmod(0o644)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

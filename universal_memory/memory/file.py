@@ -143,17 +143,19 @@ class MemoryFile:
         try:
             tensors = load_tensors(bytes(data))
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise MalformedError(f"not a safetensors container: {error}") from error
+            raise MalformedError(
+                f"{len(data)} bytes are not a whole safetensors container: {error}"
+            ) from error
         tensors = {name: _frozen(tensor) for name, tensor in tensors.items()}
         check_shapes(tensors)
         usv, passport = tensors["usv"], tensors["passport"]
-        check_values(usv, passport, slot_norm_bounds)
         digest = _digest(usv, passport)
         if digest != metadata["sha256"]:
             raise HashError(
                 f"tensors hash to {digest}, the file says {metadata['sha256']}; "
                 "it was damaged or changed, fetch it again"
             )
+        check_values(usv, passport, slot_norm_bounds)
         memory = cls(
             usv,
             passport,

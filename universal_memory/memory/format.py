@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 FORMAT_VERSION = "1"
 USV_SHAPE = (16, 256)
 PASSPORT_SHAPE = (1024,)
-TENSOR_BYTES = 4 * (16 * 256 + 1024)
+TENSOR_BYTES = 4 * (16 * 256 + 1024)  # the library checks that no byte is missing or left over
 MAX_HEADER_BYTES = 2048
 MAX_FILE_BYTES = 8 + MAX_HEADER_BYTES + TENSOR_BYTES
 SLOT_NORM_BOUNDS = (8.0, 24.0)  # slots are LayerNorm'ed without affine: their norm is near 16
@@ -41,54 +41,80 @@ class MemoryFileError(ValueError):
 
 
 class OversizeError(MemoryFileError):
+    """More bytes, or a longer header, than a memory file can have."""
+
     reason = "oversize"
 
 
 class MalformedError(MemoryFileError):
+    """Not a whole safetensors container."""
+
     reason = "malformed"
 
 
 class VersionError(MemoryFileError):
+    """No memory file, or one of a format version this reader does not know."""
+
     reason = "version"
 
 
 class SpaceError(MemoryFileError):
+    """Made in another semantic space, or its space id is misspelt."""
+
     reason = "space"
 
 
 class MetadataError(MemoryFileError):
+    """Metadata lacks a key, has one too many, or a value is misspelt."""
+
     reason = "metadata"
 
 
 class TensorNameError(MemoryFileError):
+    """Tensors other than `usv` and `passport`."""
+
     reason = "tensors"
 
 
 class ShapeError(MemoryFileError):
+    """A tensor of another shape."""
+
     reason = "shape"
 
 
 class DtypeError(MemoryFileError):
+    """A tensor that is not F32."""
+
     reason = "dtype"
 
 
 class NotFiniteError(MemoryFileError):
+    """NaN or infinity in a tensor."""
+
     reason = "not_finite"
 
 
 class SlotNormError(MemoryFileError):
+    """A slot outside the bounds of the space: it would steer a model too hard, or not at all."""
+
     reason = "slot_norm"
 
 
 class PassportNormError(MemoryFileError):
+    """A passport that is not of unit norm: it would be found too often or never."""
+
     reason = "passport_norm"
 
 
 class HashError(MemoryFileError):
+    """The tensors are not those the file was made with."""
+
     reason = "hash"
 
 
 class SignatureError(MemoryFileError):
+    """Not signed by a trusted key."""
+
     reason = "signature"
 
 
@@ -109,9 +135,6 @@ def read_header(data: bytes) -> dict[str, Any]:
         raise MalformedError(f"header is not JSON: {error}") from error
     if not isinstance(header, dict):
         raise MalformedError(f"header is a JSON {type(header).__name__}, not an object")
-    present = len(data) - 8 - size
-    if present != TENSOR_BYTES and set(header) - {"__metadata__"} == set(SHAPES):
-        raise MalformedError(f"{present} bytes of tensors; there must be {TENSOR_BYTES}")
     return header
 
 
@@ -158,6 +181,7 @@ def _check_spelling(
 
 
 def check_space_id(space_id: Any, expected: str | None) -> None:
+    """The spelling of a space id, and that it is the expected one unless that is None."""
     _check_spelling("space_id", space_id, _SPACE_ID, SpaceError)
     if expected is not None and space_id != expected:
         raise SpaceError(
@@ -182,6 +206,7 @@ def check_declarations(header: dict[str, Any]) -> None:
 
 
 def check_shapes(tensors: dict[str, NDArray[np.float32]]) -> None:
+    """The shapes of the tensors themselves."""
     for name, shape in SHAPES.items():
         if tensors[name].shape != shape:
             raise ShapeError(f"{name} has shape {list(tensors[name].shape)}; must be {list(shape)}")
@@ -190,6 +215,7 @@ def check_shapes(tensors: dict[str, NDArray[np.float32]]) -> None:
 def check_values(
     usv: NDArray[np.float32], passport: NDArray[np.float32], bounds: tuple[float, float]
 ) -> None:
+    """Finite numbers, slot norms within `bounds` (lowest, highest), passport of unit norm."""
     for name, tensor in (("usv", usv), ("passport", passport)):
         if not np.isfinite(tensor).all():
             raise NotFiniteError(f"{name} holds NaN or infinity")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from universal_memory.memory.errors import LedgerError
-from universal_memory.memory.record import COLUMNS, Provenance, Record, from_row, to_row
+from universal_memory.memory.record import INSERT, SELECT, Provenance, Record, from_row, to_row
 
 __all__ = ["Ledger", "Provenance", "Record", "salvage"]
 
@@ -54,12 +54,8 @@ class Ledger:
 
     def insert(self, record: Record) -> None:
         """Write or replace the row of a memory; durable once this returns."""
-        values = to_row(record)
-        marks = ", ".join("?" * len(values))
         with self._transaction() as connection:
-            connection.execute(
-                f"INSERT OR REPLACE INTO memories ({COLUMNS}) VALUES ({marks})", values
-            )
+            connection.execute(INSERT, to_row(record))
             if not record.provenance.imported:
                 # remembered apart from the rows, so that forgetting never reuses a counter
                 connection.execute(
@@ -77,13 +73,13 @@ class Ledger:
 
     def get(self, memory_id: str) -> Record | None:
         """The row of a memory, or None."""
-        query = f"SELECT {COLUMNS} FROM memories WHERE id = ?"
+        query = SELECT + "WHERE id = ?"
         rows = self._guard(lambda: self._connection.execute(query, (memory_id,)).fetchall())
         return self._guard(lambda: from_row(rows[0])) if rows else None
 
     def records(self) -> list[Record]:
         """All rows, oldest compiled first."""
-        query = f"SELECT {COLUMNS} FROM memories ORDER BY compiled_stamp, counter, id"
+        query = SELECT + "ORDER BY compiled_stamp, counter, id"
         return self._guard(lambda: [from_row(row) for row in self._connection.execute(query)])
 
     def ids(self) -> set[str]:
@@ -217,7 +213,7 @@ def salvage(path: Path) -> list[Record]:
     except sqlite3.Error:
         return records
     try:
-        for row in connection.execute(f"SELECT {COLUMNS} FROM memories"):
+        for row in connection.execute(SELECT):
             try:
                 records.append(from_row(row))
             except (ValueError, TypeError):

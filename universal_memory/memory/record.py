@@ -7,10 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-COLUMNS = (
-    "id, counter, space_id, key_id, compiled_stamp, start_stamp, end_stamp, "
-    "streams, source, pose, text, imported"
-)
+SELECT = """
+    SELECT id, counter, space_id, key_id, compiled_stamp, start_stamp, end_stamp,
+           streams, source, pose, text, imported
+    FROM memories
+"""
+INSERT = """
+    INSERT OR REPLACE INTO memories (
+        id, counter, space_id, key_id, compiled_stamp, start_stamp, end_stamp,
+        streams, source, pose, text, imported
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Record:
 
 
 def to_row(record: Record) -> tuple[Any, ...]:
-    """The values of a row in the order of COLUMNS."""
+    """The values that INSERT takes."""
     origin = record.provenance
     return (
         record.id,
@@ -63,7 +70,7 @@ def to_row(record: Record) -> tuple[Any, ...]:
 
 
 def from_row(row: tuple[Any, ...]) -> Record:
-    """Read a row back. Raises ValueError or TypeError if it is not one that `to_row` made."""
+    """Read a row of SELECT back. Raises ValueError or TypeError if `to_row` did not make it."""
     (
         memory_id,
         counter,

@@ -56,7 +56,7 @@ class Shelf:
         try:
             for shard in os.scandir(self.files):
                 if shard.is_dir():
-                    found += [_id_of(name) for name in os.listdir(shard.path)]
+                    found += [_id_of(file.name) for file in os.scandir(shard)]
         except OSError as error:
             raise storage_error(error, "list", self.files) from error
         return sorted(filter(None, found))
@@ -66,8 +66,7 @@ class Shelf:
         if not _PREFIX.fullmatch(prefix):
             raise MemoryNotFound(f"{prefix!r} is not the start of a memory id (4-64 hex digits)")
         folder = self.files / prefix[:2]
-        names = os.listdir(folder) if folder.is_dir() else []
-        matches = [_id_of(name) for name in names if name.startswith(prefix) and _id_of(name)]
+        matches = list(filter(None, (_id_of(path.name) for path in folder.glob(f"{prefix}*"))))
         if len(matches) != 1:
             found = f"{len(matches)} memories have" if matches else "no memory has"
             raise MemoryNotFound(f"{found} an id that starts with {prefix} in {self.files.parent}")
@@ -115,7 +114,7 @@ class Shelf:
         path = self.path_of(memory_id)
         try:
             path.parent.mkdir(exist_ok=True)
-            os.replace(self.incoming / path.name, path)
+            (self.incoming / path.name).replace(path)
             sync_folder(path.parent)
         except OSError as error:
             raise storage_error(error, "write", path) from error
@@ -152,7 +151,7 @@ class Shelf:
         """Move a file that is not sound off the shelf."""
         path = self.path_of(memory_id)
         try:
-            os.replace(path, self.quarantine / path.name)
+            path.replace(self.quarantine / path.name)
             write_atomic(self.quarantine / f"{memory_id}.json", _note(path.name, reason))
         except OSError as error:
             raise storage_error(error, "quarantine", path) from error
@@ -160,7 +159,7 @@ class Shelf:
     def quarantine_offered(self, data: bytes, name: str, reason: str) -> None:
         """Keep a refused import as evidence, bounded in size and number; failing is no error."""
         try:
-            full = len(os.listdir(self.quarantine)) >= 2 * MAX_QUARANTINED
+            full = len(list(self.quarantine.iterdir())) >= 2 * MAX_QUARANTINED
             if full or len(data) > MAX_FILE_BYTES:
                 return
             stem = hashlib.sha256(data).hexdigest()[:32]

@@ -10,7 +10,6 @@ between leaves either nothing or a whole memory with its provenance.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -298,7 +297,7 @@ class MemoryStore:
             number += 1
             aside = path.with_name(f"ledger.sqlite.damaged-{number}")
         try:
-            os.replace(path, aside)
+            path.replace(aside)
             for suffix in ("-wal", "-shm"):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
         except OSError as error:

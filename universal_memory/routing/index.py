@@ -170,7 +170,7 @@ class PassportIndex:
                 os.fsync(stream.fileno())
                 manifest["graph_bytes"] = os.fstat(stream.fileno()).st_size
             manifest["graph_sha256"] = _file_digest(temporary)
-            os.replace(temporary, path)
+            temporary.replace(path)
             sync_folder(path.parent)
             write_atomic(_manifest_of(path), json.dumps(manifest).encode("ascii"))
         except OSError as error:
