@@ -1,0 +1,26 @@
+"""The synthetic corpus: episodes of household, work and robot facts with questions about them.
+
+Members:
+    EpisodeGenerator: an endless deterministic stream of episodes.
+    EpisodeSample, Fact, Question: what it yields.
+    family_names: the families of facts.
+
+Example:
+    >>> from universal_memory.training.corpora import EpisodeGenerator
+    >>> sample = EpisodeGenerator(seed=1).episode(facts=2)
+    >>> sample.facts[0].questions[0].answers[0] in sample.text
+    True
+"""
+
+from universal_memory.training.corpora.families import family_names
+from universal_memory.training.corpora.generator import EpisodeGenerator, SubjectRegister
+from universal_memory.training.corpora.samples import EpisodeSample, Fact, Question
+
+__all__ = [
+    "EpisodeGenerator",
+    "EpisodeSample",
+    "Fact",
+    "Question",
+    "SubjectRegister",
+    "family_names",
+]

@@ -1,0 +1,259 @@
+"""Generates episodes: a few facts, the text that states them, and questions about them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from random import Random
+
+from universal_memory.training.corpora.families import FAMILIES
+from universal_memory.training.corpora.family import Family, Value, fill
+from universal_memory.training.corpora.noise import transcription_noise
+from universal_memory.training.corpora.samples import EpisodeSample, Fact, Question
+from universal_memory.training.corpora.slots import SHARED_WORDS, SlotSampler
+from universal_memory.training.corpora.vocabulary import Vocabulary
+
+FORM_SHARES = {"prose": 0.45, "transcript": 0.20, "camera": 0.15, "tool": 0.20}
+EXEMPT_SHARE = 0.03  # of the drawn families of a form, those with few different answers
+WILD_SHARE = 0.3  # of open episodes: any word may stand in a free slot
+NOISE_SHARE = 0.1  # of transcripts
+FIRST_PERSON_SHARE = 0.7  # of transcripts in families that have first-person wordings
+UNKNOWN_SPEAKER_SHARE = 0.25  # of transcripts that are not about their speaker
+QUESTIONS_PER_FACT = (2, 2, 3)
+TRIES = 60
+
+
+class SubjectRegister:
+    """Remembers what was asked about, so that no second fact makes a question ambiguous."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, list[frozenset[str]]] = {}
+
+    def admits(self, topic: str, subject: frozenset[str]) -> bool:
+        """False when a known subject of the topic contains this one or is contained in it."""
+        return not any(
+            subject <= other or other <= subject for other in self._taken.get(topic, ())
+        )
+
+    def add(self, topic: str, subject: frozenset[str]) -> None:
+        """Takes a subject."""
+        self._taken.setdefault(topic, []).append(subject)
+
+
+def word_pieces(text: str) -> int:
+    """An upper estimate of the encoder's word pieces, without its tokenizer."""
+    return sum(
+        1 + (len(token) - 1) // 7 if token.isalpha() else 1 + (len(token) - 1) // 2
+        for token in re.findall(r"[A-Za-z]+|\d+|[^\sA-Za-z\d]", text)
+    )
+
+
+@lru_cache(maxsize=1)
+def template_words() -> frozenset[str]:
+    """Content words of all sentence templates: seen in training, so never held out."""
+    return SHARED_WORDS.union(*(family.template_words() for family in FAMILIES.values()))
+
+
+@lru_cache(maxsize=None)
+def vocabulary_of(split: str, kind: str) -> Vocabulary:
+    """The (shared) vocabulary of a split."""
+    return Vocabulary(split, kind, template_words())
+
+
+class EpisodeGenerator:
+    """An endless, deterministic stream of episodes.
+
+    Args:
+        seed: same seed, same episodes.
+        split: `train`; `held_out`, where no slot word was ever used in training; or
+            `new_combinations`, trained words in episodes of another stream.
+        vocabulary: `closed` (about 400 words, for the start of training) or `open`.
+        families: names of the families to draw from; all by default.
+        max_word_pieces: bound of an episode's estimated length; an episode that would pass it
+            holds fewer facts.
+
+    Raises:
+        ValueError: for an unknown split, vocabulary or family.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        split: str = "train",
+        vocabulary: str = "open",
+        families: Sequence[str] | None = None,
+        max_word_pieces: int = 64,
+    ) -> None:
+        unknown = sorted(set(families or ()) - set(FAMILIES))
+        if unknown:
+            raise ValueError(f"unknown families {unknown}: see family_names()")
+        self._random = Random(f"{seed} {split} {vocabulary}")
+        self._words = vocabulary_of(split, vocabulary)
+        self._slots = SlotSampler(self._words, self._random)
+        self._max_word_pieces = max_word_pieces
+        chosen = [FAMILIES[name] for name in (families or FAMILIES)]
+        self._by_form: dict[str, list[Family]] = {}
+        self._exempt: dict[str, list[Family]] = {}
+        for family in chosen:
+            group = self._exempt if family.exempt else self._by_form
+            group.setdefault(family.form, []).append(family)
+            if family.form == "prose":
+                group.setdefault("transcript", []).append(family)
+        self._forms = [form for form in FORM_SHARES if form in self._by_form or form in self._exempt]
+        self._shares = [FORM_SHARES[form] for form in self._forms]
+
+    def episode(self, facts: int, register: SubjectRegister | None = None) -> EpisodeSample:
+        """One episode of `facts` facts, fewer where they would not fit.
+
+        Args:
+            facts: how many facts, 1 or more.
+            register: subjects taken by other episodes of the same set, for sets whose questions
+                must be unambiguous over all of it.
+        """
+        register = register or SubjectRegister()
+        self._start_episode()
+        found: list[Fact] = []
+        length = 0
+        for _ in range(facts):
+            for _ in range(TRIES):
+                family, form = self._draw_family()
+                drawn = self._draw_values(family, register)
+                if drawn is None:
+                    continue
+                values, subject = drawn
+                fact = self._fact(family, form, values)
+                pieces = word_pieces(fact.statement)
+                if found and length + pieces > self._max_word_pieces:
+                    continue
+                register.add(family.topic or family.name, subject)
+                found.append(fact)
+                length += pieces
+                break
+        if not found:
+            raise ValueError("no fact left whose subject is free: use more families or fewer facts")
+        return EpisodeSample(" ".join(fact.statement for fact in found), tuple(found))
+
+    def group(self, size: int) -> list[EpisodeSample]:
+        """Near-duplicates: `size` one-fact episodes of one family about different entities.
+
+        Some of the words that are not asked for are shared between them (hard negatives).
+        """
+        self._start_episode()
+        register = SubjectRegister()
+        episodes: list[EpisodeSample] = []
+        family, form = self._draw_family()
+        while not family.subject:
+            family, form = self._draw_family()
+        first: dict[str, Value] = {}
+        while len(episodes) < size:
+            drawn = None
+            for _ in range(TRIES):
+                shared = {
+                    slot: value
+                    for slot, value in first.items()
+                    if slot != family.answer and self._random.random() < 0.4
+                }
+                drawn = self._draw_values(family, register, shared)
+                if drawn is not None:
+                    break
+            if drawn is None:
+                return episodes
+            values, subject = drawn
+            register.add(family.topic or family.name, subject)
+            first = first or values
+            fact = self._fact(family, form, values)
+            episodes.append(EpisodeSample(fact.statement, (fact,)))
+        return episodes
+
+    # How a fact is made
+
+    def _start_episode(self) -> None:
+        self._slots.wild = not self._words.closed and self._random.random() < WILD_SHARE
+
+    def _draw_family(self) -> tuple[Family, str]:
+        form = self._random.choices(self._forms, self._shares)[0]
+        common, exempt = self._by_form.get(form, []), self._exempt.get(form, [])
+        if exempt and (not common or self._random.random() < EXEMPT_SHARE):
+            return self._random.choice(exempt), form
+        return self._random.choice(common), form
+
+    def _draw_values(
+        self,
+        family: Family,
+        register: SubjectRegister,
+        shared: dict[str, Value] | None = None,
+    ) -> tuple[dict[str, Value], frozenset[str]] | None:
+        """Values for all slots, no word used by two of them, and the subject; None if taken."""
+        values: dict[str, Value] = {}
+        used: set[str] = set()
+        for slot, kind in family.slots.items():
+            value = shared[slot] if shared and slot in shared else self._slots.draw(kind)
+            keys = value.keys
+            if keys & used:
+                return None
+            used |= keys
+            values[slot] = value
+        subject = frozenset(key for slot in family.subject for key in values[slot].keys)
+        if not register.admits(family.topic or family.name, subject):
+            return None
+        return values, subject
+
+    def _fact(self, family: Family, form: str, values: dict[str, Value]) -> Fact:
+        random = self._random
+        if form == "transcript" and family.form == "prose":
+            statement = self._transcript(family, values)
+        else:
+            statement = fill(random.choice(family.statements), values)
+            if form == "prose":
+                statement = statement[0].upper() + statement[1:]
+        if form == "transcript" and random.random() < NOISE_SHARE:
+            speaker, said, rest = statement.partition(" said: ")
+            kept = [values[slot].text for slot in (*family.subject, family.answer)]
+            statement = speaker + said + transcription_noise(rest, kept, random)
+        answers = values[family.answer].answers
+        wordings = random.sample(family.questions, random.choice(QUESTIONS_PER_FACT))
+        questions = tuple(
+            Question(self._vary(fill(wording, values)), answers) for wording in wordings
+        )
+        return Fact(family.name, statement, questions)
+
+    def _transcript(self, family: Family, values: dict[str, Value]) -> str:
+        """The fact as somebody says it: about oneself in the first person, or about others."""
+        random = self._random
+        if family.spoken and random.random() < FIRST_PERSON_SHARE:
+            speaker = values["person"].text
+            sentence = fill(random.choice(family.spoken), values)
+        else:
+            # A speaker named in the sentence would speak of himself by name.
+            template = random.choice(family.statements)
+            sentence = fill(template, values)
+            speaker = self._speaker(values)
+            if template[0] != "{":
+                sentence = sentence[0].lower() + sentence[1:]
+        if random.random() < 0.5:
+            sentence = sentence[0].upper() + sentence[1:]
+        return f"{speaker} said: {sentence}"
+
+    def _speaker(self, values: dict[str, Value]) -> str:
+        if self._random.random() < UNKNOWN_SPEAKER_SHARE:
+            return "Someone"
+        used = frozenset().union(*(value.keys for value in values.values()))
+        while True:
+            speaker = self._slots.draw("first_name")
+            if not speaker.keys & used:
+                return speaker.text
+
+    def _vary(self, question: str) -> str:
+        """The question as people type or say it: mostly clean, sometimes without case or mark."""
+        share = self._random.random()
+        question = question[0].upper() + question[1:]
+        if share < 0.66:
+            return question
+        if share < 0.76:
+            return question.rstrip("?")
+        if share < 0.88:
+            return question.lower()
+        if share < 0.98:
+            return question.lower().rstrip("?")
+        return question.upper()
