@@ -23,7 +23,7 @@ class Health:
         self._refused: Counter[str] = Counter()
         self._last_reason = ""
         self._last_time = float("-inf")
-        self._error = ""
+        self._errors: dict[str, str] = {}
 
     def refuse(self, kind: str, reason: str) -> bool:
         """Count bad input of `kind`; return True if it is the first of its kind (worth a log)."""
@@ -33,15 +33,21 @@ class Health:
             self._last_time = time.monotonic()
             return self._refused[kind] == 1
 
-    def fail(self, error: str) -> None:
-        """Remember an error that stops the node's work; the empty string clears it."""
+    def fail(self, part: str, error: str) -> None:
+        """Remember that `part` of the node cannot work, and why, with the remedy."""
         with self._lock:
-            self._error = error
+            self._errors[part] = error
+
+    def mend(self, part: str) -> None:
+        """Forget the error of `part`: it works."""
+        with self._lock:
+            self._errors.pop(part, None)
 
     @property
     def error(self) -> str:
-        """The error that stops the node's work, or the empty string."""
-        return self._error
+        """What stops the node's work, or the empty string."""
+        with self._lock:
+            return "; ".join(self._errors.values())
 
     @property
     def warning(self) -> str:

@@ -122,11 +122,11 @@ class ManagedNode(LifecycleNodeMixin, Node):
             work()
         except EXPECTED as error:
             reason = f"cannot {work.__name__}: {error}"
-            self.health.fail(reason)
+            self.health.fail("lifecycle", reason)
             self.get_logger().error(reason)
             undo()
             return TransitionCallbackReturn.FAILURE
-        self.health.fail("")
+        self.health.mend("lifecycle")
         return TransitionCallbackReturn.SUCCESS
 
     def _autostart(self) -> None:

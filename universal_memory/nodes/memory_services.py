@@ -1,0 +1,127 @@
+"""
+The services about single memories: `~/forget`, `~/import_memory`, `~/export_memory`, `~/inspect`.
+
+They take milliseconds of disk work, so they run in the service callback, beside a query that is
+being answered. Each refusal comes back as `success: false` with the reason.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from universal_memory_msgs.srv import ExportMemory, ForgetMemory, ImportMemory, InspectMemory
+
+from universal_memory.experience.event import Pose
+from universal_memory.memory.errors import StoreError
+from universal_memory.memory.file import MAX_FILE_BYTES, MemoryFile
+from universal_memory.memory.ledger import Provenance
+from universal_memory.memory.store import MemoryStore
+from universal_memory.nodes.conversions import to_pose, to_stamp
+from universal_memory.nodes.managed import EXPECTED
+from universal_memory.routing.index import PassportIndex
+
+
+@dataclass(frozen=True)
+class Memories:
+    """What the services work on. `dropped(id)` is told when a memory is gone."""
+
+    store: MemoryStore
+    index: PassportIndex
+    space_id: str
+    dropped: Callable[[str], None]
+
+
+class MemoryServices:
+    """Offers the services; `memories()` is None while the node is not configured."""
+
+    def __init__(self, node: Node, memories: Callable[[], Memories | None]) -> None:
+        """Create the services on `node`."""
+        self._memories = memories
+        group = ReentrantCallbackGroup()
+        for kind, name, work in (
+            (ForgetMemory, "forget", self._forget),
+            (ImportMemory, "import_memory", self._import),
+            (ExportMemory, "export_memory", self._export),
+            (InspectMemory, "inspect", self._inspect),
+        ):
+            node.create_service(kind, f"~/{name}", self._guarded(work), callback_group=group)
+
+    def _guarded(self, work: Callable[[Memories, Any, Any], None]) -> Callable[[Any, Any], Any]:
+        @wraps(work)
+        def handle(request: Any, response: Any) -> Any:
+            memories = self._memories()
+            if memories is None:
+                response.message = "memory_server is not configured: configure it first"
+                return response
+            try:
+                work(memories, request, response)
+                response.success = True
+            except EXPECTED as error:
+                response.message = str(error)
+            return response
+
+        return handle
+
+    def _forget(
+        self, memories: Memories, request: ForgetMemory.Request, response: ForgetMemory.Response
+    ) -> None:
+        memory_id = memories.store.resolve(request.id)
+        # First what answers questions, then the file: a failure never leaves it half known.
+        memories.index.remove(memory_id)
+        memories.dropped(memory_id)
+        memories.store.forget(memory_id)
+        response.id = memory_id
+
+    def _import(
+        self, memories: Memories, request: ImportMemory.Request, response: ImportMemory.Response
+    ) -> None:
+        data = _read(Path(request.path).expanduser()) if request.path else bytes(request.data)
+        file = MemoryFile.from_bytes(data, memories.space_id)
+        source = request.path or "import_memory service"
+        memories.store.add(file, Provenance(source=source, imported=True))
+        memories.index.add([file.id], file.passport[None])
+        response.id = file.id
+
+    def _export(
+        self, memories: Memories, request: ExportMemory.Request, response: ExportMemory.Response
+    ) -> None:
+        memory_id = memories.store.resolve(request.id)
+        if request.path:
+            memories.store.export([memory_id], request.path)
+        response.id, response.data = memory_id, memories.store.get(memory_id).to_bytes()
+
+    def _inspect(
+        self, memories: Memories, request: InspectMemory.Request, response: InspectMemory.Response
+    ) -> None:
+        memory_id = memories.store.resolve(request.id)
+        file, record = memories.store.get(memory_id), memories.store.record(memory_id)
+        response.id, response.space_id = memory_id, file.space_id
+        response.counter, response.key_id = file.counter, file.key_id
+        origin = record.provenance if record else Provenance(imported=True)
+        response.imported, response.source = origin.imported, origin.source
+        response.streams = list(origin.streams)
+        response.compiled_stamp = to_stamp(origin.compiled_stamp)
+        response.start, response.end = to_stamp(origin.start_stamp), to_stamp(origin.end_stamp)
+        response.text = origin.text or ""
+        if origin.pose is not None:
+            response.has_pose = True
+            response.pose = to_pose(pose_of(origin.pose), origin.start_stamp)
+
+
+def pose_of(row: Any) -> Pose:
+    """Return the pose of a ledger row: an object with frame_id, position and orientation."""
+    return Pose(row["frame_id"], tuple(row["position"]), tuple(row["orientation"]))
+
+
+def _read(path: Path) -> bytes:
+    """Read a file that somebody named; a memory file is small, so nothing large is read."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}; remedy: check the path") from error
