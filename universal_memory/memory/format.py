@@ -121,7 +121,7 @@ class SignatureError(MemoryFileError):
 def read_header(data: bytes) -> dict[str, Any]:
     """The JSON header, parsed only after its size is known to be small."""
     if len(data) > MAX_FILE_BYTES:
-        raise OversizeError(f"{len(data)} bytes; a memory file has at most {MAX_FILE_BYTES}")
+        raise OversizeError(f"more than {MAX_FILE_BYTES} bytes, the most a memory file has")
     if len(data) < 8:
         raise MalformedError(f"{len(data)} bytes: too short for a safetensors container")
     (size,) = struct.unpack("<Q", data[:8])

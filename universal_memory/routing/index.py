@@ -67,6 +67,14 @@ class PassportIndex:
             index.save(path)
         return index
 
+    @classmethod
+    def rebuild(cls, store: MemoryStore) -> PassportIndex:
+        """A new index of a store, saved over whatever was there."""
+        index = cls()
+        index.synchronise(store)
+        index.save(store.root / "index" / FILE_NAME)
+        return index
+
     def add(self, ids: Sequence[str], passports: ArrayLike) -> None:
         """Add memories, or replace the passports of those already there; passports [n, 1024]."""
         vectors = self._checked(passports, len(ids))
