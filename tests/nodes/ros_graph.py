@@ -1,4 +1,5 @@
 """A ROS graph of its own for each test: own context, own domain, own namespace."""
+
 from __future__ import annotations
 
 import itertools
@@ -63,7 +64,9 @@ class Graph:
         self.executor.add_node(node)
         return node
 
-    def listen(self, kind: type, topic: str, callback: Callable[[Any], None], qos: Any = 100) -> None:
+    def listen(
+        self, kind: type, topic: str, callback: Callable[[Any], None], qos: Any = 100
+    ) -> None:
         self.helper.create_subscription(kind, topic, lambda message: callback(message), qos)
 
     def collect(self, kind: type, topic: str, qos: Any = 100) -> list[Any]:

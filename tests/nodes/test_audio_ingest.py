@@ -1,4 +1,5 @@
 """Sound over real DDS: rates, channels, silence, rubbish, and back-pressure that shows."""
+
 from __future__ import annotations
 
 import threading

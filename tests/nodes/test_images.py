@@ -1,4 +1,5 @@
 """Images of every known encoding arrive as the same picture; everything else is refused."""
+
 from __future__ import annotations
 
 import cv2

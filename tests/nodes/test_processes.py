@@ -1,4 +1,5 @@
 """Nodes as processes: they start, say they are ready, and end with 0 and without a traceback."""
+
 from __future__ import annotations
 
 import os

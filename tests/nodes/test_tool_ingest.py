@@ -1,4 +1,5 @@
 """Tool calls over real DDS: canonical text, and malformed JSON that is flagged and not lost."""
+
 from __future__ import annotations
 
 import pytest

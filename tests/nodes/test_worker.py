@@ -1,4 +1,5 @@
 """The queue of a worker: what it drops, what it keeps, and that it says so."""
+
 from __future__ import annotations
 
 import threading

@@ -6,6 +6,7 @@ Three types are understood: our `AudioChunk`, and both packages that are called
 `audio_common_msgs`: the one with `AudioStamped` (samples and format in one message) and the one
 with `AudioDataStamped` (bytes only; rate and channels are parameters of the node).
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable

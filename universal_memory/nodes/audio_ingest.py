@@ -3,9 +3,10 @@
 
     audio (AudioChunk, or either audio_common_msgs) ──> experience (ExperienceEvent)
 
-Silence and noise give no event. Chunks that wait are bounded by `queue_size` (back-pressure shows
-as "waiting" in `/diagnostics`, then as "dropped"); a lost chunk costs a syllable, not the utterance.
+Silence and noise give no event. Chunks that wait are bounded by `queue_size`: back-pressure shows
+as "waiting" in `/diagnostics`, then as "dropped". A lost chunk costs a syllable, not the utterance.
 """
+
 from __future__ import annotations
 
 import sys
@@ -56,24 +57,22 @@ class AudioIngest(IngestNode):
         self._tokenizer = tokenizer or make_tokenizer(values)
         self._frame_id = ""
         self._open = False
-        queue = self.start(
+        self._chunks = self.start(
             self._hear,
             values["queue_size"],
             newest_wins=False,
             idle=self._silence,
             idle_seconds=values["idle_seconds"],
         )
-        self.create_subscription(
-            kind,
-            "audio",
-            lambda message: queue.offer((message, self.stamp(message.header))),
-            SOUND,
-        )
+        self.create_subscription(kind, "audio", self._receive, SOUND)
 
     def values(self) -> dict[str, object]:
         """Return the counters, and how many utterances were not believed, by reason."""
         refused = dict(self._tokenizer.counts)
         return {**super().values(), **{f"utterances {why}": n for why, n in refused.items()}}
+
+    def _receive(self, message: Any) -> None:
+        self._chunks.offer((message, self.stamp(message.header)))
 
     def _hear(self, item: tuple[Any, int]) -> None:
         message, stamp = item

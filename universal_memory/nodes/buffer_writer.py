@@ -5,6 +5,7 @@ Each append is an fsync, far too slow for a callback. An event the disk refuses 
 is tried again until it is written; further events queue up meanwhile and only beyond the queue's
 capacity are they refused, and counted.
 """
+
 from __future__ import annotations
 
 import threading

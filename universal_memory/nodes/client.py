@@ -4,6 +4,7 @@ Ask a running robot from another process: what `ump query` and the demo use.
     with QueryClient() as client:
         print(client.ask("How does Anna like her tea?").answer)
 """
+
 from __future__ import annotations
 
 from types import TracebackType

@@ -1,6 +1,5 @@
-"""
-Messages to the core's own types and back. Stamps are integers in nanoseconds inside.
-"""
+"""Messages to the core's own types and back. Stamps are integers in nanoseconds inside."""
+
 from __future__ import annotations
 
 from array import array

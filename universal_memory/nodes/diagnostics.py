@@ -5,6 +5,7 @@ The topic name is absolute because every ROS diagnostics tool listens there. The
 the steady clock: under `use_sim_time` a stalled `/clock` is exactly what an operator must be able
 to see. Stamps are of the node clock.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable

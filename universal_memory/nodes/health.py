@@ -5,6 +5,7 @@ Bad input is normal on a robot: it is refused with a reason, counted, and shown 
 as a warning for `MEMORABLE_SECONDS`, then only in the counts. An error that stops the node's work
 stays until it is cleared.
 """
+
 from __future__ import annotations
 
 import threading

@@ -5,6 +5,7 @@ Camera messages as RGB arrays.
 encodings is a reshape. Every image that cannot be shown is refused with the reason; nothing a
 camera driver sends may crash the node.
 """
+
 from __future__ import annotations
 
 import cv2

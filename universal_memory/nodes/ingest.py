@@ -6,6 +6,7 @@ The base of the three ingest nodes: a sensor topic in, `experience` out.
 The tokenizer is loaded before the subscription is made: a topic that has a subscriber is listened
 to, so a player or a test only has to wait for the match.
 """
+
 from __future__ import annotations
 
 import traceback

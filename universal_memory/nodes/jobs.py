@@ -6,6 +6,7 @@ the queue is short and a full one is refused at once; `await` would be the natur
 (up to Kilted's 9.1) polls an awaiting callback without pause and takes a whole CPU core from the
 very model it waits for.
 """
+
 from __future__ import annotations
 
 import threading

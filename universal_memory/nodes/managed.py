@@ -10,6 +10,7 @@ The base of the two lifecycle nodes: what they load on configure is let go on cl
 With `autostart` (default) the node configures and activates itself; launch files set it to false
 and drive the transitions.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -6,9 +6,9 @@
 Callbacks only hand over: a writer thread puts events into the buffer, a job thread compiles, one
 compilation at a time. What waits in the buffer survives the process.
 """
+
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -27,13 +27,11 @@ from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.memory.lock import StoreLock
 from universal_memory.memory.store import MemoryStore
 from universal_memory.nodes.buffer_writer import BufferWriter
-from universal_memory.nodes.conversions import to_stamp
 from universal_memory.nodes.diagnostics import worker_values
 from universal_memory.nodes.jobs import Jobs
 from universal_memory.nodes.managed import EXPECTED, ManagedNode
 from universal_memory.nodes.parameters import Parameters, Row
 from universal_memory.nodes.qos import EVERY_ONE, STATUS
-from universal_memory.nodes.spin import run
 from universal_memory.resources import store_root
 from universal_memory.runtime.compiler import Compiler, CompileReport
 

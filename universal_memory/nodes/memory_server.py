@@ -9,22 +9,7 @@ is one more. The fresh window, events that are in no file yet, is read from the 
 buffer, read-only, at each query: there is one truth about what is compiled, and a restarted server
 knows it at once. (Listening to `experience` instead would keep a second, forgetful copy.)
 """
+
 from __future__ import annotations
 
-import sys
-import threading
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from rclpy.callback_groups import ReentrantCallbackGroup
-from universal_memory_msgs.msg import MemoryCompiled, MemoryHit, MemoryStatus
-from universal_memory_msgs.srv import (
-    ExportMemory,
-    ForgetMemory,
-    ImportMemory,
-    InspectMemory,
-    QueryMemory,
-)

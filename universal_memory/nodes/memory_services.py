@@ -4,6 +4,7 @@ The services about single memories: `~/forget`, `~/import_memory`, `~/export_mem
 They take milliseconds of disk work, so they run in the service callback, beside a query that is
 being answered. Each refusal comes back as `success: false` with the reason.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -5,6 +5,7 @@ The table is the single source of what a node can be told; descriptors for `ros2
 range checks by rclcpp/rclpy and the README's table come from it. A `fixed` parameter is read once
 when a plain node starts and refuses later changes; others are read each time they are used.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable

@@ -5,6 +5,7 @@ An image without a pose is still an experience, so images are never held back un
 (what a synchronizer would do). Where message_filters is installed its `Cache` keeps the poses;
 else a short history of our own does.
 """
+
 from __future__ import annotations
 
 from collections import deque

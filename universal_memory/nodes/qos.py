@@ -1,6 +1,5 @@
-"""
-Quality of service of every topic of the package, with the reason, in one place.
-"""
+"""Quality of service of every topic of the package, with the reason, in one place."""
+
 from __future__ import annotations
 
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data

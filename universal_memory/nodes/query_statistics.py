@@ -1,6 +1,5 @@
-"""
-How many questions were answered, from what, and how fast: the numbers of the server's status.
-"""
+"""How many questions were answered, from what, and how fast: for the server's status."""
+
 from __future__ import annotations
 
 import threading

@@ -5,6 +5,7 @@ The executor spins in a thread and the main thread only waits for SIGINT or SIGT
 signal never interrupts a callback half way, may come any number of times, and the node still has a
 valid context in which to hand over what it holds. rclpy's own handlers would take that away first.
 """
+
 from __future__ import annotations
 
 import os
@@ -38,7 +39,8 @@ def run(factory: Callable[[], Node], arguments: list[str] | None = None) -> int:
     """
     Make a node, spin it until a signal, close it, and return the exit code of the process.
 
-    A parameter out of range or a missing model in `factory` is logged in one line and gives 1. An exception that leaves a callback is a bug: it is raised.
+    A parameter out of range or a missing model in `factory` is logged in one line and gives 1. An
+    exception that leaves a callback is a bug: it is raised.
     """
     told_to_stop = threading.Event()
     for number in STOP_SIGNALS:

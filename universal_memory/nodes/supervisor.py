@@ -6,6 +6,7 @@ only, which then stops its nodes in order. A node is ready when its first entry 
 `/diagnostics`, a lifecycle node when that entry says "active"; an entry of level ERROR says why it
 never will be. Nothing is restarted: a robot with a dead node should say so.
 """
+
 from __future__ import annotations
 
 import os

@@ -1,8 +1,9 @@
 """
 `tool_ingest`: every tool call the robot makes becomes one event.
 
-    tool_calls (universal_memory_msgs/ToolCall) ──> experience (universal_memory_msgs/ExperienceEvent)
+    tool_calls (ToolCall) ──> experience (ExperienceEvent)
 """
+
 from __future__ import annotations
 
 import sys
@@ -33,13 +34,11 @@ class ToolIngest(IngestNode):
         """Load the tokenizer (unless given) and subscribe."""
         super().__init__("tool_ingest", PARAMETERS, **options)
         self._tokenizer = tokenizer or ToolTokenizer(word_pieces())
-        queue = self.start(self._tokenize, self.parameters["queue_size"], newest_wins=False)
-        self.create_subscription(
-            ToolCall,
-            "tool_calls",
-            lambda call: queue.offer((call, self.stamp(call.header))),
-            EVERY_ONE,
-        )
+        self._calls = self.start(self._tokenize, self.parameters["queue_size"], newest_wins=False)
+        self.create_subscription(ToolCall, "tool_calls", self._receive, EVERY_ONE)
+
+    def _receive(self, call: ToolCall) -> None:
+        self._calls.offer((call, self.stamp(call.header)))
 
     def _tokenize(self, item: tuple[ToolCall, int]) -> None:
         call, stamp = item

@@ -7,6 +7,7 @@ What the queue does when it is full is chosen per node and counted either way:
 - `newest_wins=True` (camera): the oldest waiting item is dropped; an old frame is worth nothing.
 - `newest_wins=False` (audio, tools): the new item is refused; what waits is kept in order.
 """
+
 from __future__ import annotations
 
 import threading
