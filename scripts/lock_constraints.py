@@ -2,8 +2,8 @@
 
     python scripts/lock_constraints.py python3.10 python3.11 python3.12
 
-Each argument is an interpreter with venv and pip. Versions fixed in TESTED are kept, the rest is the
-newest that fits. Packages whose version depends on the Python get one line per Python.
+Each argument is an interpreter with venv and pip. Versions fixed in TESTED are kept, the rest is
+the newest that fits. Packages whose version depends on the Python get one line per Python.
 """
 
 from __future__ import annotations
