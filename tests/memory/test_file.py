@@ -6,6 +6,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 from universal_memory.memory.file import MAX_FILE_BYTES, MemoryFile, MemoryFileError
+from universal_memory.memory.format import MAX_HEADER_BYTES, TENSOR_BYTES
 from universal_memory.memory.signing import Signer
 
 # The canonical bytes of a fixed memory: a change here breaks every file in the world.
@@ -73,6 +75,15 @@ def test_golden_bytes() -> None:
     assert golden().id == GOLDEN_ID
     assert header == GOLDEN_HEADER
     assert hashlib.sha256(data[-20480:]).hexdigest() == GOLDEN_ID
+
+
+def test_the_specification_says_what_the_reader_does() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+    assert GOLDEN_HEADER in text and GOLDEN_ID in text
+    for number in (MAX_FILE_BYTES, MAX_HEADER_BYTES, TENSOR_BYTES):
+        assert f"{number:,}" in text
+    for error in MemoryFileError.__subclasses__():
+        assert f"`{error.reason}`" in text
 
 
 def test_round_trip(make: Callable[..., MemoryFile]) -> None:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -168,6 +169,16 @@ def test_a_damaged_ledger_is_named_then_rebuilt(tmp_path: Path, make: Maker) -> 
     assert len(store.records()) == 2 and store.verify().problems == []
 
 
+def test_verify_without_a_ledger(store: MemoryStore, make: Maker) -> None:
+    memory_id = store.add(make(1))
+    store.close()
+    (store.root / "ledger.sqlite").unlink()
+    problems = MemoryStore(store.root, read_only=True).verify().problems
+    assert [(problem.name, "no ledger row" in problem.reason) for problem in problems] == [
+        (memory_id, True)
+    ]
+
+
 def test_reindex_waits_for_nobody(store: MemoryStore) -> None:
     with store.lock("server"), pytest.raises(StoreLocked, match=str(os.getpid())):
         store.reindex()
@@ -311,12 +322,17 @@ def test_failing_to_publish_is_finished_later(
     assert after.get(make(1).id) == make(1) and after.verify().problems == []
 
 
-def test_a_folder_without_permission(make: Maker, tmp_path_factory: pytest.TempPathFactory) -> None:
-    root = tmp_path_factory.mktemp("forbidden")
-    MemoryStore(root).add(make(1))
-    for folder in (root, *root.rglob("*")):
-        folder.chmod(0o555 if folder.is_dir() else 0o444)
-    (root.parent).chmod(0o755)
+def test_a_folder_without_permission(make: Maker) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # not tmp_path, which others may not enter
+        refuse_writing_in(Path(folder), make)
+
+
+def refuse_writing_in(root: Path, make: Maker) -> None:
+    with MemoryStore(root) as store:
+        store.add(make(1))
+    paths = [root, *root.rglob("*")]
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
     memory = make(2)
 
     def add_as_nobody() -> None:
@@ -325,8 +341,13 @@ def test_a_folder_without_permission(make: Maker, tmp_path_factory: pytest.TempP
         with pytest.raises(StoreError, match=r"remedy: .*permission"):
             MemoryStore(root).add(memory)
 
+        with MemoryStore(root, read_only=True) as reader:
+            assert reader.get(make(1).id) == make(1) and len(reader.records()) == 1
+
     assert in_another_process(add_as_nobody) == 0
-    assert len(MemoryStore(root, read_only=True)) == 1
+    for path in paths:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    assert len(MemoryStore(root)) == 1
 
 
 def test_root_that_is_a_file(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class MemoryFile:
     """One valid memory. Build it with `create` or `from_bytes`, which check every rule.
 
     usv: float32 [16, 256]; passport: float32 [1024], unit norm; both read-only.
-    counter: how many memories its maker had created before; id: 64 hex digits.
+    counter: which one of its maker's memories this is, from 1; id: 64 hex digits.
     key_id and signature (64 bytes) are "" and b"" when the file is not signed.
     """
 

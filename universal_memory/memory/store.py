@@ -149,12 +149,15 @@ class MemoryStore:
             except (MemoryFileError, StoreError) as error:
                 report.problems.append(Problem(memory_id, str(error)))
             report.checked += 1
+        rows: set[str] = set()
         try:
-            self.ledger.check()
-            rows, files = self.ledger.ids(), set(self.ids())
+            if self._has_ledger():
+                self.ledger.check()
+                rows = self.ledger.ids()
         except LedgerError as error:
             report.problems.append(Problem("ledger", str(error)))
             return report
+        files = set(self.ids())
         orphan = "has no ledger row; remedy: run `ump memory reindex`"
         gone = "is in the ledger but its file is gone; remedy: import it again, or reindex"
         report.problems += [Problem(memory_id, orphan) for memory_id in sorted(files - rows)]
