@@ -7,7 +7,7 @@ Templates hold `{slot}` or `{slot:form}`. Forms: `of` (Anna's), `a` (a mug, an e
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from string import Formatter
 
 from universal_memory.training.corpora.vocabulary import content_words
@@ -50,7 +50,7 @@ def plain(text: str, *others: str, plural: bool = False) -> Value:
     return Value(text, (text, *others), plural)
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse(template: str) -> tuple[tuple[str, str | None, str], ...]:
     """A template as (literal, slot or None, form) parts."""
     return tuple((text, slot, spec or "") for text, slot, spec, _ in Formatter().parse(template))

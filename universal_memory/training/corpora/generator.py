@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import accumulate
 from random import Random
 
 from universal_memory.training.corpora.families import FAMILIES
@@ -15,11 +17,14 @@ from universal_memory.training.corpora.slots import SHARED_WORDS, SlotSampler
 from universal_memory.training.corpora.vocabulary import Vocabulary
 
 FORM_SHARES = {"prose": 0.45, "transcript": 0.20, "camera": 0.15, "tool": 0.20}
-EXEMPT_SHARE = 0.03  # of the drawn families of a form, those with few different answers
 WILD_SHARE = 0.3  # of open episodes: any word may stand in a free slot
 NOISE_SHARE = 0.1  # of transcripts
+NATIVE_WEIGHT = 3.0  # of families that exist only as transcripts, against prose read aloud
 FIRST_PERSON_SHARE = 0.7  # of transcripts in families that have first-person wordings
 UNKNOWN_SPEAKER_SHARE = 0.25  # of transcripts that are not about their speaker
+SAME_FAMILY_SHARE = 0.15  # of further facts of an episode: easily confused with the one before
+SAME_PERSON_SHARE = 0.2  # of further facts: about the person of the one before
+PERSON_KINDS = frozenset(("person", "first_name", "full_name"))
 QUESTIONS_PER_FACT = (2, 2, 3)
 TRIES = 60
 
@@ -32,13 +37,36 @@ class SubjectRegister:
 
     def admits(self, topic: str, subject: frozenset[str]) -> bool:
         """False when a known subject of the topic contains this one or is contained in it."""
-        return not any(
-            subject <= other or other <= subject for other in self._taken.get(topic, ())
-        )
+        return not any(subject <= other or other <= subject for other in self._taken.get(topic, ()))
 
     def add(self, topic: str, subject: frozenset[str]) -> None:
         """Takes a subject."""
         self._taken.setdefault(topic, []).append(subject)
+
+
+@dataclass(frozen=True)
+class WeightedChoice:
+    """The families that can take one form, with running totals of their weights."""
+
+    families: tuple[Family, ...]
+    totals: tuple[float, ...]
+
+    @classmethod
+    def of(cls, families: Sequence[Family], form: str) -> WeightedChoice | None:
+        """The choice among the families of a form, prose also as transcripts; None if empty."""
+        able = tuple(
+            family
+            for family in families
+            if form == family.form or (form == "transcript" and family.form == "prose")
+        )
+        weights = (
+            family.weight * (NATIVE_WEIGHT if family.form == form else 1.0) for family in able
+        )
+        return cls(able, tuple(accumulate(weights))) if able else None
+
+    def draw(self, random: Random) -> Family:
+        """One family."""
+        return random.choices(self.families, cum_weights=self.totals)[0]
 
 
 def word_pieces(text: str) -> int:
@@ -55,7 +83,7 @@ def template_words() -> frozenset[str]:
     return SHARED_WORDS.union(*(family.template_words() for family in FAMILIES.values()))
 
 
-@lru_cache(maxsize=None)
+@cache
 def vocabulary_of(split: str, kind: str) -> Vocabulary:
     """The (shared) vocabulary of a split."""
     return Vocabulary(split, kind, template_words())
@@ -93,14 +121,12 @@ class EpisodeGenerator:
         self._slots = SlotSampler(self._words, self._random)
         self._max_word_pieces = max_word_pieces
         chosen = [FAMILIES[name] for name in (families or FAMILIES)]
-        self._by_form: dict[str, list[Family]] = {}
-        self._exempt: dict[str, list[Family]] = {}
-        for family in chosen:
-            group = self._exempt if family.exempt else self._by_form
-            group.setdefault(family.form, []).append(family)
-            if family.form == "prose":
-                group.setdefault("transcript", []).append(family)
-        self._forms = [form for form in FORM_SHARES if form in self._by_form or form in self._exempt]
+        self._by_form = {
+            form: choice
+            for form in FORM_SHARES
+            if (choice := WeightedChoice.of(chosen, form)) is not None
+        }
+        self._forms = list(self._by_form)
         self._shares = [FORM_SHARES[form] for form in self._forms]
 
     def episode(self, facts: int, register: SubjectRegister | None = None) -> EpisodeSample:
@@ -115,10 +141,11 @@ class EpisodeGenerator:
         self._start_episode()
         found: list[Fact] = []
         length = 0
+        previous: tuple[Family, str, dict[str, Value]] | None = None
         for _ in range(facts):
             for _ in range(TRIES):
-                family, form = self._draw_family()
-                drawn = self._draw_values(family, register)
+                family, form, shared = self._draw_next(previous)
+                drawn = self._draw_values(family, register, shared)
                 if drawn is None:
                     continue
                 values, subject = drawn
@@ -129,6 +156,7 @@ class EpisodeGenerator:
                 register.add(family.topic or family.name, subject)
                 found.append(fact)
                 length += pieces
+                previous = family, form, values
                 break
         if not found:
             raise ValueError("no fact left whose subject is free: use more families or fewer facts")
@@ -149,12 +177,7 @@ class EpisodeGenerator:
         while len(episodes) < size:
             drawn = None
             for _ in range(TRIES):
-                shared = {
-                    slot: value
-                    for slot, value in first.items()
-                    if slot != family.answer and self._random.random() < 0.4
-                }
-                drawn = self._draw_values(family, register, shared)
+                drawn = self._draw_values(family, register, self._some(family, first))
                 if drawn is not None:
                     break
             if drawn is None:
@@ -173,22 +196,44 @@ class EpisodeGenerator:
 
     def _draw_family(self) -> tuple[Family, str]:
         form = self._random.choices(self._forms, self._shares)[0]
-        common, exempt = self._by_form.get(form, []), self._exempt.get(form, [])
-        if exempt and (not common or self._random.random() < EXEMPT_SHARE):
-            return self._random.choice(exempt), form
-        return self._random.choice(common), form
+        return self._by_form[form].draw(self._random), form
+
+    def _draw_next(
+        self, previous: tuple[Family, str, dict[str, Value]] | None
+    ) -> tuple[Family, str, dict[str, Value]]:
+        """A family for the next fact, and the words it shares with the fact before."""
+        if previous is not None:
+            family, form, values = previous
+            if self._random.random() < SAME_FAMILY_SHARE and family.subject and not family.exempt:
+                return family, form, self._some(family, values)
+            following, form = self._draw_family()
+            person = values.get("person") or values.get("speaker")
+            if person is not None and self._random.random() < SAME_PERSON_SHARE:
+                for slot in following.subject:
+                    if following.slots[slot] in PERSON_KINDS:
+                        return following, form, {slot: person}
+            return following, form, {}
+        return (*self._draw_family(), {})
+
+    def _some(self, family: Family, values: dict[str, Value]) -> dict[str, Value]:
+        """Some of the values that are not the answer, to make facts that differ in little."""
+        return {
+            slot: value
+            for slot, value in values.items()
+            if slot != family.answer and self._random.random() < 0.4
+        }
 
     def _draw_values(
         self,
         family: Family,
         register: SubjectRegister,
-        shared: dict[str, Value] | None = None,
+        shared: dict[str, Value],
     ) -> tuple[dict[str, Value], frozenset[str]] | None:
         """Values for all slots, no word used by two of them, and the subject; None if taken."""
         values: dict[str, Value] = {}
         used: set[str] = set()
         for slot, kind in family.slots.items():
-            value = shared[slot] if shared and slot in shared else self._slots.draw(kind)
+            value = shared.get(slot) or self._slots.draw(kind)
             keys = value.keys
             if keys & used:
                 return None

@@ -11,7 +11,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 WORDNET = Path("/usr/share/wordnet")
@@ -27,13 +27,28 @@ REFUSED = frozenset(
     "tit titty tit torture toilet tramp turd vagina whore wench wop coon spic kike chink gook cum "
     "hell damn shit fuck crap piss suicide murder terrorist rapist killer marijuana lsd hashish "
     "contraceptive diaphragm tampon pessary enema speculum sanitary nuclear nuke mustard-gas "
-    "racist".split()
+    "racist housewife proxy pantyhose".split()
 )
 
 # Root synsets (offsets of WordNet 3.0) whose descendants make a list.
 ROOTS: dict[str, tuple[int, ...]] = {
-    "objects": (3563967, 3094503, 3183080, 3405725, 3051540, 3294048, 3093574, 3800933, 3964744,
-                4447443, 4516672, 3748886, 4550840, 3169390, 3122748),
+    "objects": (
+        3563967,
+        3094503,
+        3183080,
+        3405725,
+        3051540,
+        3294048,
+        3093574,
+        3800933,
+        3964744,
+        4447443,
+        4516672,
+        3748886,
+        4550840,
+        3169390,
+        3122748,
+    ),
     "clothes": (3051540,),
     "vehicles": (4524313,),
     "tools": (4451818, 4516672),
@@ -45,6 +60,7 @@ ROOTS: dict[str, tuple[int, ...]] = {
     "sports": (523513,),
     "beverages": (7881800,),
 }
+WORD_CLASSES = {"1": "noun", "2": "verb", "3": "adjective", "4": "adverb", "5": "adjective"}
 EXCLUDED_ROOTS = (4565375, 3247620)  # weapons, drugs
 
 
@@ -80,6 +96,13 @@ class Wordnet:
         self.tagged = self._tagged(folder)
         self.adjectives = self._index(folder / "index.adj")
         self.modifiers = self.adjectives | self._index(folder / "index.adv")
+        # Pertainyms (`federal`, `polish`) make no sense before a teapot.
+        self.adjectives -= {
+            lemma
+            for line in (folder / "data.adj").read_text().splitlines()
+            if line[9:11] == "01"
+            for lemma in line.split()[4 : 4 + 2 * int(line.split()[3], 16) : 2]
+        }
 
     @staticmethod
     def _index(path: Path) -> set[str]:
@@ -87,21 +110,23 @@ class Wordnet:
         return {line.split()[0].replace("_", " ") for line in lines if not line.startswith("  ")}
 
     @staticmethod
-    def _tagged(folder: Path) -> dict[str, tuple[int, int]]:
-        """How often a lemma was tagged as a noun, and as anything, in WordNet's own corpus."""
-        counts: dict[str, tuple[int, int]] = {}
+    def _tagged(folder: Path) -> dict[str, dict[str, int]]:
+        """How often a lemma was tagged as noun, verb, ... in WordNet's own corpus."""
+        counts: dict[str, dict[str, int]] = {}
         for line in (folder / "cntlist.rev").read_text().splitlines():
             key, _, count = line.split()
             lemma, sense = key.split("%")
-            noun, total = counts.get(lemma.replace("_", " "), (0, 0))
-            as_noun = int(count) if sense[0] == "1" else 0
-            counts[lemma.replace("_", " ")] = (noun + as_noun, total + int(count))
+            by_class = counts.setdefault(lemma.replace("_", " "), {})
+            word_class = WORD_CLASSES[sense[0]]
+            by_class[word_class] = by_class.get(word_class, 0) + int(count)
         return counts
 
-    def mostly_noun(self, lemma: str) -> bool:
-        """False for words that are read as a verb, adjective or adverb first."""
-        noun, total = self.tagged.get(lemma, (0, 0))
-        return noun >= 0.75 * total if total else lemma not in self.modifiers
+    def mostly(self, word_class: str, lemma: str, share: float) -> bool:
+        """False for words that are read as another word class first, by the share of readings."""
+        counts = self.tagged.get(lemma, {})
+        if not counts:
+            return word_class == "noun" and lemma not in self.modifiers
+        return counts.get(word_class, 0) >= share * sum(counts.values())
 
     def descendants(self, *roots: int) -> set[int]:
         """All synsets below the roots, the roots left out."""
@@ -123,17 +148,17 @@ class Wordnet:
             for lemma in self.lemmas[offset]
             if lemma.islower()
             and self.first_sense.get(lemma) == offset
-            and self.mostly_noun(lemma)
+            and self.mostly("noun", lemma, 0.75)
         }
 
 
-@lru_cache(maxsize=None)
+@cache
 def frequency(phrase: str) -> float:
     """Zipf frequency of a phrase; that of its rarest word less a little for each further word."""
     from wordfreq import zipf_frequency
 
     words = phrase.split()
-    return min(zipf_frequency(word, "en") for word in words) - 1.3 * (len(words) - 1)
+    return float(min(zipf_frequency(word, "en") for word in words)) - 1.3 * (len(words) - 1)
 
 
 def plain(phrase: str) -> bool:
@@ -210,14 +235,16 @@ def common_words(wordnet: Wordnet) -> None:
         for word in nouns
         if any(lemma == word for lemma in wordnet.lemmas[wordnet.first_sense[word]])
         and not word.endswith("s")
-        and wordnet.mostly_noun(word)
+        and wordnet.mostly("noun", word, 0.75)
     ]
     adjectives = [
         word
         for word in top
-        if word in wordnet.adjectives and plain(word) and not word.endswith(("ing", "ed"))
-        and wordnet.tagged.get(word, (0, 1))[0] * 3 <= wordnet.tagged.get(word, (0, 1))[1]
-    ][150:]
+        if word in wordnet.adjectives
+        and plain(word)
+        and not re.search(r"(ing|ed|ly|teen|ty|ist|ic|al|ian|ese)$", word)
+        and wordnet.mostly("adjective", word, 0.7)
+    ][60:]
     write("words", lower[:6500])
     write("adjectives", adjectives[:1000])
 

@@ -239,11 +239,12 @@ class SlotSampler:
 
     # Times
 
-    def clock(self) -> str:
+    def clock(self, first: int = 6, last: int = 22) -> str:
+        """A time of day between two full hours: `14:20`, `2:20 pm`, `9 am`."""
         random = self.random
 
         def make() -> str:
-            hour, minute = random.randrange(6, 23), random.randrange(0, 60, 5)
+            hour, minute = random.randrange(first, last + 1), random.randrange(0, 60, 5)
             shape = random.random()
             if shape < 0.6:
                 return f"{hour}:{minute:02d}"
@@ -276,7 +277,7 @@ class SlotSampler:
         return plain(text, f"on {text}", f"{second} {first}")
 
     def hours(self) -> Value:
-        opening, closing = self.clock(), self.clock()
+        opening, closing = self.clock(6, 12), self.clock(13, 23)
         return plain(f"{opening} to {closing}", f"from {opening} to {closing}")
 
     def minutes(self) -> Value:
@@ -319,8 +320,10 @@ class SlotSampler:
         letters = "ABCDEFGHJKLMNPRSTUVWXYZ"
         pick = self.random.choice
         text = self.hashed(
-            lambda: f"{pick(letters)}{pick(letters)}{self.random.randrange(10, 99)} "
-            f"{pick(letters)}{pick(letters)}{pick(letters)}"
+            lambda: (
+                f"{pick(letters)}{pick(letters)}{self.random.randrange(10, 99)} "
+                f"{pick(letters)}{pick(letters)}{pick(letters)}"
+            )
         )
         return plain(text)
 
@@ -334,7 +337,9 @@ class SlotSampler:
         def make() -> str:
             number = random.randrange(1, 450)
             letter = random.choice("ABCDEFGH")
-            return random.choice((f"{number}", f"{number}", f"{letter}{number}", f"{number}{letter}"))
+            return random.choice(
+                (f"{number}", f"{number}", f"{letter}{number}", f"{number}{letter}")
+            )
 
         number = self.hashed(make)
         return plain(number, f"room {number}", f"in room {number}")
@@ -378,15 +383,15 @@ class SlotSampler:
         return plain(word)
 
     def project(self) -> Value:
-        if self.random.random() < 0.4:
+        if self.random.random() < 0.4 and not self.vocabulary.closed:
             return plain(self.invented())
         return plain(self.word("words", "animals", "flora").split(" ")[0].capitalize())
 
     def company(self) -> Value:
         share = self.random.random()
-        if share < 0.45:
+        if share < 0.45 and not self.vocabulary.closed:
             return plain(self.invented())
-        if share < 0.75:
+        if share < 0.75 or self.vocabulary.closed:
             return plain(f"{self.word('surnames')} and {self.word('surnames')}")
         first = self.word("adjectives", "colours", "words").split(" ")[0].capitalize()
         return plain(f"{first} {self.word('words', 'animals').split(' ')[0].capitalize()}")
@@ -461,7 +466,7 @@ class SlotSampler:
         return plain(self.word("symptoms"))
 
     def medicine(self) -> Value:
-        if self.random.random() < 0.3:
+        if self.random.random() < 0.3 and not self.vocabulary.closed:
             return plain(self.invented())
         return plain(self.word("medicines"))
 
@@ -501,6 +506,22 @@ class SlotSampler:
         return plain(self.word("kin"))
 
     # Kinds used by few families
+
+    def household_object(self) -> Value:
+        return plain(self.word("household_objects"))
+
+    def two_things(self) -> Value:
+        first, second = self.thing_name(), self.thing_name()
+        while second == first:
+            second = self.thing_name()
+        return plain(f"{first}, {second}", f"{first} and {second}", f"{second} and {first}")
+
+    def marker_name(self) -> Value:
+        """What a marker stands for: a station, a spot or a coded place."""
+        name = self.noun("rooms_features", "surfaces", "appliances", "objects")
+        if self.random.random() < 0.4:
+            name = f"{name} {self.number(1, 99)}"
+        return plain(name, f"the {name}")
 
     def bare_object(self) -> Value:
         """A thing without adjective, so that its colour or material can be the answer."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
 from zlib import crc32
@@ -31,11 +31,11 @@ FUNCTION_WORDS = frozenset(
     "june july august september october november december".split()
 )
 
-# Lists sorted by frequency: their front is drawn more often. The others are drawn evenly.
+# Long lists sorted by frequency: their front is drawn more often. The others are drawn evenly,
+# so that no single word becomes a likely answer.
 RANKED = frozenset(
-    "adjectives animals beverages buildings cities clothes countries fabrics first_names_female "
-    "first_names_male flora foods_more instruments objects occupations sports surnames tools "
-    "vehicles words".split()
+    "adjectives animals cities first_names_female first_names_male flora foods_more objects "
+    "surnames words".split()
 )
 
 # How many entries of a list the closed vocabulary keeps; lists not named keep CLOSED_DEFAULT.
@@ -103,6 +103,7 @@ FALLBACKS = {
 }
 
 
+@lru_cache(maxsize=100_000)
 def content_words(text: str) -> frozenset[str]:
     """Lower-case words that carry content, plural `s` removed, so `Keys` and `key` compare."""
     words = re.findall(r"[a-z0-9]+", text.lower())
@@ -127,7 +128,7 @@ def split_of(text: str) -> str | None:
     return "held_out" if held.pop() else "train"
 
 
-@lru_cache(maxsize=None)
+@cache
 def entries(name: str) -> tuple[str, ...]:
     """All entries of the list `words/NAME.txt`, in file order."""
     return tuple((FOLDER / f"{name}.txt").read_text(encoding="utf-8").split("\n")[:-1])
@@ -186,6 +187,6 @@ class Vocabulary:
 
     def _select(self, words: Iterable[str]) -> Iterable[str]:
         for word in words:
-            if split_of(word) == self._wanted:
-                if not (self.held_out and content_words(word) & self._reserved):
-                    yield word
+            seen = self.held_out and content_words(word) & self._reserved
+            if split_of(word) == self._wanted and not seen:
+                yield word

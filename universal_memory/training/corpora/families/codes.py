@@ -59,7 +59,11 @@ FAMILIES = (
             "The password {person} uses is {word}.",
             "If {person} says {word}, open the door.",
         ),
-        spoken=("my code word is {word}.", "I chose {word} as my code word.", "my secret word is {word}."),
+        spoken=(
+            "my code word is {word}.",
+            "I chose {word} as my code word.",
+            "my secret word is {word}.",
+        ),
         questions=(
             "What is {person:of} code word?",
             "What is the secret word of {person}?",
@@ -70,6 +74,7 @@ FAMILIES = (
     ),
     Family(
         name="phone_number",
+        topic="number",
         slots={"person": "person", "phone": "phone"},
         subject=("person",),
         answer="phone",
@@ -91,10 +96,10 @@ FAMILIES = (
     ),
     Family(
         name="locker_number",
+        topic="number",
         slots={"person": "person", "code": "code"},
         subject=("person",),
         answer="code",
-        topic="locker",
         statements=(
             "{person:of} locker is {code}.",
             "{person} has locker {code}.",

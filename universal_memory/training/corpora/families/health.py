@@ -59,7 +59,7 @@ FAMILIES = (
         statements=(
             "{person} takes {medicine} for the {symptom}.",
             "For the {symptom} {person} was given {medicine}.",
-            "The doctor gave {person} {medicine} against the {symptom}.",
+            "The doctor gave {medicine} to {person} against the {symptom}.",
             "{person} needs {medicine} because of {symptom}.",
             "Against the {symptom}, {person} uses {medicine}.",
         ),

@@ -7,6 +7,7 @@ from universal_memory.training.corpora.family import Family
 FAMILIES = (
     Family(
         name="owner",
+        topic="holder",
         slots={"object": "object", "person": "person"},
         subject=("object",),
         answer="person",
@@ -28,7 +29,8 @@ FAMILIES = (
     ),
     Family(
         name="borrowed",
-        slots={"person": "person", "object": "object", "other": "person"},
+        topic="holder",
+        slots={"person": "person", "object": "object"},
         subject=("object",),
         answer="person",
         statements=(
@@ -91,6 +93,7 @@ FAMILIES = (
     ),
     Family(
         name="chore",
+        topic="duty",
         slots={"person": "person", "task": "task"},
         subject=("person",),
         answer="task",
@@ -133,7 +136,8 @@ FAMILIES = (
     ),
     Family(
         name="supply_count",
-        slots={"food": "food", "room": "room", "amount": "amount", "unit": "container_name"},
+        topic="count",
+        slots={"food": "food", "room": "room", "amount": "amount"},
         subject=("food", "room"),
         answer="amount",
         statements=(
@@ -173,10 +177,10 @@ FAMILIES = (
     ),
     Family(
         name="shopping",
-        slots={"person": "person", "food": "food", "public": "public_place"},
+        topic="shopping",
+        slots={"person": "person", "food": "food"},
         subject=("person",),
         answer="food",
-        topic="shopping",
         statements=(
             "{person} needs {food} from the shop.",
             "{person} asked us to buy {food}.",

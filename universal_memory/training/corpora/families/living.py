@@ -17,7 +17,11 @@ FAMILIES = (
             "{person} calls {person:her|his|their} {pet} {name}.",
             "{name} is {person:of} {pet}.",
         ),
-        spoken=("my {pet} is called {name}.", "{name} is my {pet}.", "I have a {pet} named {name}."),
+        spoken=(
+            "my {pet} is called {name}.",
+            "{name} is my {pet}.",
+            "I have a {pet} named {name}.",
+        ),
         questions=(
             "What is {person:of} {pet} called?",
             "What is the name of {person:of} {pet}?",

@@ -94,6 +94,7 @@ FAMILIES = (
     ),
     Family(
         name="role_holder",
+        topic="role",
         slots={"role": "role", "company": "company", "person": "person"},
         subject=("role", "company"),
         answer="person",
@@ -171,7 +172,11 @@ FAMILIES = (
             "The visitor for {person} is {guest}.",
             "{person} will be visited by {guest}.",
         ),
-        spoken=("my guest is {guest}.", "I expect a visit from {guest}.", "{guest} is visiting me."),
+        spoken=(
+            "my guest is {guest}.",
+            "I expect a visit from {guest}.",
+            "{guest} is visiting me.",
+        ),
         questions=(
             "Who is visiting {person}?",
             "Who is {person:of} guest?",
@@ -203,6 +208,7 @@ FAMILIES = (
     ),
     Family(
         name="studies",
+        topic="learning",
         slots={"person": "person", "subject": "subject"},
         subject=("person",),
         answer="subject",
@@ -224,6 +230,7 @@ FAMILIES = (
     ),
     Family(
         name="instrument_played",
+        topic="learning",
         slots={"person": "person", "instrument": "instrument"},
         subject=("person",),
         answer="instrument",
@@ -261,7 +268,7 @@ FAMILIES = (
             "Which city is {person} going to?",
             "Where does {person:of} trip go?",
             "What is {person:of} destination?",
-            "Where will {person} go?",
+            "Which city will {person} travel to?",
         ),
     ),
 )

@@ -33,7 +33,7 @@ FAMILIES = (
             "We keep the {object} {place}.",
             "The {object} {object:was|were} put {place}.",
             "The {object} now {object:sits|sit} {place}.",
-            "I left the {object} {place}.",
+            "Somebody left the {object} {place}.",
             "The place of the {object} is {place}.",
             "Look {place} for the {object}.",
         ),
@@ -179,7 +179,12 @@ FAMILIES = (
     ),
     Family(
         name="content_of_container",
-        slots={"object": "object", "colour": "colour", "container": "container_name", "room": "room"},
+        slots={
+            "object": "object",
+            "colour": "colour",
+            "container": "container_name",
+            "room": "room",
+        },
         subject=("colour", "container"),
         answer="object",
         statements=(

@@ -172,7 +172,7 @@ FAMILIES = (
     ),
     Family(
         name="wish",
-        slots={"person": "person", "thing": "thing", "occasion": "event"},
+        slots={"person": "person", "thing": "thing"},
         subject=("person",),
         answer="thing",
         statements=(
@@ -193,7 +193,7 @@ FAMILIES = (
     ),
     Family(
         name="favourite_drink",
-        slots={"person": "person", "drink": "drink", "event": "event"},
+        slots={"person": "person", "drink": "drink"},
         subject=("person",),
         answer="drink",
         statements=(

@@ -75,6 +75,7 @@ FAMILIES = (
     ),
     Family(
         name="wake_up",
+        topic="alarm",
         slots={"person": "person", "time": "time"},
         subject=("person",),
         answer="time",
@@ -177,10 +178,10 @@ FAMILIES = (
     ),
     Family(
         name="opening_hours",
+        topic="sign",
         slots={"place": "public_place", "hours": "hours"},
         subject=("place",),
         answer="hours",
-        topic="hours",
         statements=(
             "The {place} is open from {hours}.",
             "Opening hours of the {place} are {hours}.",

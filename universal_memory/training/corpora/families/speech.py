@@ -72,11 +72,11 @@ FAMILIES = (
     ),
     Family(
         name="reminder_task",
+        topic="duty",
         form="transcript",
         slots={"speaker": "first_name", "task": "task", "time": "time"},
         subject=("speaker",),
         answer="task",
-        topic="reminder_task",
         statements=(
             "{speaker} said: remind me to {task}.",
             "{speaker} said: I must not forget to {task}.",
@@ -94,6 +94,7 @@ FAMILIES = (
     ),
     Family(
         name="introduction",
+        topic="role",
         form="transcript",
         slots={"speaker": "full_name", "role": "role", "company": "company"},
         subject=("role", "company"),
@@ -115,11 +116,11 @@ FAMILIES = (
     ),
     Family(
         name="message_for",
+        topic="duty",
         form="transcript",
         slots={"speaker": "first_name", "other": "first_name", "task": "task"},
         subject=("speaker", "other"),
         answer="task",
-        topic="message",
         statements=(
             "{speaker} said: tell {other} to {task}.",
             "{speaker} said: {other} should {task}.",

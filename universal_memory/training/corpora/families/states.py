@@ -37,7 +37,7 @@ FAMILIES = (
             "{person} says {person:her|his|their} {object} {object:is|are} {problem}.",
             "{person} noticed that {person:her|his|their} {object} {object:is|are} {problem}.",
             "Unfortunately {person:of} {object} {object:is|are} {problem}.",
-            "{person} cannot use {person:her|his|their} {object}, {object:it is|they are} {problem}.",
+            "{person} cannot use the {object}, {object:it is|they are} {problem}.",
         ),
         spoken=(
             "my {object} {object:is|are} {problem}.",
@@ -47,16 +47,16 @@ FAMILIES = (
             "What is wrong with {person:of} {object}?",
             "What is the matter with {person:of} {object}?",
             "In what state {object:is|are} {person:of} {object}?",
-            "Why can {person} not use {person:her|his|their} {object}?",
+            "Why can {person} not use the {object}?",
             "State of {person:of} {object}?",
         ),
     ),
     Family(
         name="room_temperature",
-        slots={"room": "room", "temperature": "temperature", "time": "time"},
+        topic="temperature",
+        slots={"room": "room", "temperature": "temperature"},
         subject=("room",),
         answer="temperature",
-        topic="temperature",
         statements=(
             "The {room} has {temperature}.",
             "It is {temperature} in the {room}.",
@@ -74,10 +74,10 @@ FAMILIES = (
     ),
     Family(
         name="doing",
+        topic="occupied",
         slots={"person": "person", "doing": "doing", "room": "room"},
         subject=("person",),
         answer="doing",
-        topic="doing",
         statements=(
             "{person} is {doing}.",
             "{person} is busy {doing}.",
@@ -91,7 +91,7 @@ FAMILIES = (
             "What was {person} doing?",
             "What is {person} busy with?",
             "How did {person} spend the morning?",
-            "What does {person} do?",
+            "What is {person} doing right now?",
         ),
     ),
     Family(
@@ -117,10 +117,10 @@ FAMILIES = (
     ),
     Family(
         name="setting",
+        topic="temperature",
         slots={"appliance": "appliance", "temperature": "temperature", "person": "person"},
         subject=("appliance",),
         answer="temperature",
-        topic="setting",
         statements=(
             "The {appliance} {appliance:is|are} set to {temperature}.",
             "{person} set the {appliance} to {temperature}.",
@@ -185,6 +185,7 @@ FAMILIES = (
         subject=("city", "day"),
         answer="weather",
         exempt=True,
+        weight=0.3,
         statements=(
             "On {day} it will be {weather} in {city}.",
             "The forecast for {city} on {day} is {weather}.",

@@ -30,11 +30,11 @@ FAMILIES = (
     ),
     Family(
         name="tool_alarm",
+        topic="alarm",
         form="tool",
-        slots={"person": "first_name", "time": "time", "task": "task"},
+        slots={"person": "first_name", "time": "time"},
         subject=("person",),
         answer="time",
-        topic="alarm",
         statements=(
             "Tool set_alarm(user={person}, time={time}) returned state=ok.",
             "Tool set_alarm(time={time}, for={person}) returned state=ok.",
@@ -52,11 +52,11 @@ FAMILIES = (
     ),
     Family(
         name="tool_add_to_list",
+        topic="shopping",
         form="tool",
         slots={"name": "first_name", "item": "food"},
         subject=("name",),
         answer="item",
-        topic="list",
         statements=(
             "Tool add_to_list(list={name}, item={item}) returned state=ok.",
             "Tool add_item(item={item}, list={name}) returned state=ok.",
@@ -74,11 +74,11 @@ FAMILIES = (
     ),
     Family(
         name="tool_thermostat",
+        topic="temperature",
         form="tool",
         slots={"room": "room", "value": "amount"},
         subject=("room",),
         answer="value",
-        topic="thermostat",
         statements=(
             "Tool set_thermostat(room={room}, temperature={value}) returned state=ok.",
             "Tool set_temperature(zone={room}, target={value}) returned state=ok.",
@@ -96,6 +96,7 @@ FAMILIES = (
     ),
     Family(
         name="tool_sensor",
+        topic="temperature",
         form="tool",
         slots={"sensor": "spot", "reading": "reading", "what": "quantity"},
         subject=("sensor", "what"),
@@ -139,11 +140,11 @@ FAMILIES = (
     ),
     Family(
         name="tool_order_quantity",
+        topic="count",
         form="tool",
         slots={"item": "object", "code": "code", "amount": "amount"},
         subject=("item",),
         answer="amount",
-        topic="order_quantity",
         statements=(
             "Tool order_item(item={item}, quantity={amount}) returned order_id={code}.",
             "Tool order(name={item}, quantity={amount}) returned state=ok.",
@@ -161,11 +162,11 @@ FAMILIES = (
     ),
     Family(
         name="tool_message",
+        topic="duty",
         form="tool",
         slots={"person": "first_name", "text": "task"},
         subject=("person",),
         answer="text",
-        topic="sent_message",
         statements=(
             "Tool send_message(to={person}, text={text}) returned state=sent.",
             "Tool send_message(text={text}, to={person}) returned state=ok.",
@@ -183,11 +184,11 @@ FAMILIES = (
     ),
     Family(
         name="tool_recipient",
+        topic="holder",
         form="tool",
         slots={"thing": "object", "person": "first_name"},
         subject=("thing",),
         answer="person",
-        topic="recipient",
         statements=(
             "Tool deliver(item={thing}, to={person}) returned state=ok.",
             "Tool hand_over(object={thing}, person={person}) returned state=done.",
@@ -338,11 +339,11 @@ FAMILIES = (
     ),
     Family(
         name="tool_scan",
+        topic="coded",
         form="tool",
         slots={"code": "code", "object": "object"},
         subject=("code",),
         answer="object",
-        topic="scan",
         statements=(
             "Tool scan_barcode(code={code}) returned product={object}.",
             "Tool scan(label={code}) returned item={object}.",
@@ -382,11 +383,11 @@ FAMILIES = (
     ),
     Family(
         name="tool_contact",
+        topic="number",
         form="tool",
         slots={"person": "full_name", "phone": "phone"},
         subject=("person",),
         answer="phone",
-        topic="phone",
         statements=(
             "Tool get_contact(name={person}) returned phone={phone}.",
             "Tool find_number(person={person}) returned number={phone}.",
@@ -448,11 +449,11 @@ FAMILIES = (
     ),
     Family(
         name="tool_reservation",
+        topic="reservation",
         form="tool",
         slots={"person": "first_name", "place": "company", "time": "time"},
         subject=("person",),
         answer="place",
-        topic="reservation",
         statements=(
             "Tool book_table(name={person}, restaurant={place}, time={time}) returned state=ok.",
             "Tool reserve(restaurant={place}, guest={person}) returned confirmed=true.",

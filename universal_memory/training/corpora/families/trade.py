@@ -92,6 +92,7 @@ FAMILIES = (
     ),
     Family(
         name="order_amount",
+        topic="count",
         slots={"person": "person", "food": "food", "amount": "amount"},
         subject=("person", "food"),
         answer="amount",

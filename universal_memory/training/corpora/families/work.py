@@ -28,6 +28,7 @@ FAMILIES = (
     ),
     Family(
         name="project_name",
+        topic="occupied",
         slots={"person": "person", "project": "project"},
         subject=("person",),
         answer="project",
@@ -165,7 +166,7 @@ FAMILIES = (
             "The supplier of the {object} is {company}.",
         ),
         questions=(
-            "Where do we buy the {object}?",
+            "Which company do we buy the {object} from?",
             "Which company supplies the {object}?",
             "Who made the {object}?",
             "Who is the supplier of the {object}?",

@@ -1,0 +1,108 @@
+"""Writes the project's own evaluation sets in the format of `ump eval` (design, section 8)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from universal_memory.training.corpora.families import FAMILIES
+from universal_memory.training.corpora.generator import EpisodeGenerator, SubjectRegister
+from universal_memory.training.corpora.samples import EpisodeSample
+
+# Streams of the events by the way their text begins; anything else is typed text.
+STREAMS = (("Tool ", "tool"), ("Sign reads: ", "camera/front"), ("Marker: ", "camera/front"))
+EPISODE_GAP = (30.0, 90.0)  # seconds; longer than the gap at which the episode cutter cuts (20 s)
+EVENT_GAP = (1.0, 6.0)  # seconds
+
+
+def stream_of(statement: str) -> str:
+    """The stream an event with this text would come from."""
+    for start, stream in STREAMS:
+        if statement.startswith(start):
+            return stream
+    return "audio" if " said: " in statement else "text"
+
+
+def evaluation_lines(
+    seed: int,
+    episodes: int,
+    facts_per_episode: int | Sequence[int],
+    split: str = "held_out",
+    vocabulary: str = "open",
+    families: Sequence[str] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Episodes whose questions have one answer in the whole set, as JSON objects.
+
+    Args:
+        seed: same seed, same set.
+        episodes: how many.
+        facts_per_episode: facts in each episode, or several numbers to take in turn.
+        split, vocabulary, families: as for `EpisodeGenerator`.
+
+    Raises:
+        ValueError: when the families have not enough different subjects for so many episodes.
+    """
+    counts = [facts_per_episode] if isinstance(facts_per_episode, int) else [*facts_per_episode]
+    # Facts without a subject of their own would be asked for twice in a large set.
+    usable = families or [
+        name for name, family in FAMILIES.items() if family.subject and not family.exempt
+    ]
+    generator = EpisodeGenerator(seed, split, vocabulary, usable)
+    register = SubjectRegister()
+    random = Random(f"{seed} evaluation")
+    clock = 0.0
+    for number in range(episodes):
+        wanted = counts[number % len(counts)]
+        sample = generator.episode(wanted, register)
+        while len(sample.facts) < wanted:
+            sample = generator.episode(wanted, register)
+        clock += random.uniform(*EPISODE_GAP)
+        experience = []
+        for fact in sample.facts:
+            clock = round(clock + random.uniform(*EVENT_GAP), 1)
+            experience.append(
+                {"t": clock, "stream": stream_of(fact.statement), "text": fact.statement}
+            )
+        yield {
+            "id": f"{split}-{seed}-{number:04d}",
+            "experience": experience,
+            "questions": _questions(sample, random),
+        }
+
+
+def _questions(sample: EpisodeSample, random: Random) -> list[dict[str, Any]]:
+    """One wording for each fact."""
+    asked = []
+    for fact in sample.facts:
+        question = random.choice(fact.questions)
+        asked.append({"q": question.text, "answers": [*question.answers], "family": fact.family})
+    return asked
+
+
+def write_evaluation(
+    path: Path | str,
+    seed: int,
+    episodes: int,
+    facts_per_episode: int | Sequence[int],
+    split: str = "held_out",
+    vocabulary: str = "open",
+    families: Sequence[str] | None = None,
+) -> int:
+    """Writes an evaluation set as JSONL and returns its number of questions.
+
+    Each line is `{"id", "experience": [{"t", "stream", "text"}], "questions": [{"q", "answers"}]}`
+    with one event for each statement; `family` of a question is extra and may be ignored.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    questions = 0
+    with path.open("w", encoding="utf-8") as file:
+        for line in evaluation_lines(
+            seed, episodes, facts_per_episode, split, vocabulary, families
+        ):
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            questions += len(line["questions"])
+    return questions
