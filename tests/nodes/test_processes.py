@@ -9,6 +9,10 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import parameter_value_to_python
+from rclpy.parameter_client import AsyncParameterClient
 from ros_graph import DOMAIN
 
 from universal_memory.nodes.supervisor import NodeProcess, NotReady, Supervisor
@@ -35,6 +39,37 @@ def test_supervisor_waits_for_nodes_and_stops_them_cleanly() -> None:
         codes = supervisor.stop()
     assert codes == {"/robot/tool_ingest": 0}
     assert not [text for text in lines["tool_ingest"] if "Traceback" in text]
+
+
+def test_parameters_reach_a_node_in_a_namespace_and_win_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "robot.yaml"
+    file.write_text(
+        "/**/tool_ingest:\n  ros__parameters:\n    stream: from_file\n    source: from_file\n"
+        "/**:\n  ros__parameters:\n    use_sim_time: false\n"
+    )
+    node = NodeProcess(
+        "tool_ingest",
+        namespace="robot",
+        parameter_files=(file,),
+        parameters={"stream": "tools/it's", "use_sim_time": True},
+    )
+    supervisor, _ = start(node)
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context, domain_id=DOMAIN)
+    try:
+        supervisor.wait_ready(30.0)
+        helper = rclpy.create_node("helper", context=context)
+        client = AsyncParameterClient(helper, "/robot/tool_ingest")
+        assert client.wait_for_services(15.0)
+        executor = SingleThreadedExecutor(context=context)
+        executor.add_node(helper)
+        future = client.get_parameters(["stream", "source", "use_sim_time"])
+        executor.spin_until_future_complete(future, 15.0)
+        values = [parameter_value_to_python(value) for value in future.result().values]
+        assert values == ["tools/it's", "from_file", True]
+    finally:
+        supervisor.stop()
+        rclpy.try_shutdown(context=context)
 
 
 def test_stopping_while_python_still_imports_gives_no_traceback() -> None:
@@ -93,5 +128,5 @@ def test_command_line_quotes_values_and_addresses_the_node() -> None:
     text = " ".join(command)
     assert "-r __node:=front -r __ns:=/robot" in text
     assert "-p front:markers:=['12=the cook''s door']" in text
-    assert "-p front:ocr:=false -p front:min_interval:=0.5" in text
+    assert "-p ocr:=false -p front:ocr:=false -p min_interval:=0.5" in text
     assert "-r image:=/front/image_raw" in text

@@ -25,6 +25,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
+from universal_memory.node_table import NODE_TABLE
+
 READY_SECONDS = 60.0
 # Time after each signal before the next, harder one.
 STOP_LADDER = ((signal.SIGINT, 8.0), (signal.SIGTERM, 4.0), (signal.SIGKILL, 4.0))
@@ -57,18 +59,50 @@ class NodeProcess:
         return f"/{self.namespace.strip('/')}/{self.node_name}".replace("//", "/")
 
     def command(self) -> list[str]:
-        """Return the command line; parameters are given to this node by name, after the files."""
+        """
+        Return the command line.
+
+        Parameters are given twice: by name alone, which wins over files whose `/**` section is
+        last, and by node, which wins over the others but is lost in a namespace.
+        """
         arguments = ["-r", f"__node:={self.node_name}"]
         if self.namespace:
             arguments += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
         for path in self.parameter_files:
             arguments += ["--params-file", str(path)]
         for key, value in self.parameters.items():
-            arguments += ["-p", f"{self.node_name}:{key}:={yaml_value(value)}"]
+            text = yaml_value(value)
+            arguments += ["-p", f"{key}:={text}", "-p", f"{self.node_name}:{key}:={text}"]
         for old, new in self.remaps.items():
             arguments += ["-r", f"{old}:={new}"]
         module = f"universal_memory.nodes.{self.executable}"
         return [sys.executable, "-m", module, "--ros-args", *arguments]
+
+
+def from_table(
+    parameter_files: Iterable[Path] = (),
+    parameters: Mapping[str, Mapping[str, object]] | None = None,
+    remaps: Mapping[str, str] | None = None,
+    namespace: str = "",
+    use_sim_time: bool = False,
+) -> list[NodeProcess]:
+    """
+    Return a process for every node of `NODE_TABLE`.
+
+    `parameters` are by node, and win over the files; `remaps` are for all nodes.
+    """
+    parameters = parameters or {}
+    return [
+        NodeProcess(
+            entry.executable,
+            namespace=namespace,
+            lifecycle=entry.lifecycle,
+            parameter_files=tuple(parameter_files),
+            parameters={"use_sim_time": use_sim_time, **parameters.get(entry.executable, {})},
+            remaps=remaps or {},
+        )
+        for entry in NODE_TABLE
+    ]
 
 
 def yaml_value(value: object) -> str:

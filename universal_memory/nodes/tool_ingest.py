@@ -21,7 +21,7 @@ from universal_memory.nodes.spin import run
 from universal_memory.resources import package_folder
 
 PARAMETERS = (
-    *common_rows("tools"),
+    *common_rows("tool"),
     Row("queue_size", 500, "Calls that may wait; further ones are refused and counted.", 1, 10_000,
         fixed=True),
 )
