@@ -27,6 +27,7 @@ SAME_PERSON_SHARE = 0.2  # of further facts: about the person of the one before
 PERSON_KINDS = frozenset(("person", "first_name", "full_name"))
 QUESTIONS_PER_FACT = (2, 2, 3)
 TRIES = 60
+TOO_LONG = 12  # sentences that did not fit before an episode is taken as full
 
 
 class SubjectRegister:
@@ -143,6 +144,7 @@ class EpisodeGenerator:
         length = 0
         previous: tuple[Family, str, dict[str, Value]] | None = None
         for _ in range(facts):
+            too_long = 0
             for _ in range(TRIES):
                 family, form, shared = self._draw_next(previous)
                 drawn = self._draw_values(family, register, shared)
@@ -152,6 +154,9 @@ class EpisodeGenerator:
                 fact = self._fact(family, form, values)
                 pieces = word_pieces(fact.statement)
                 if found and length + pieces > self._max_word_pieces:
+                    too_long += 1
+                    if too_long == TOO_LONG:
+                        break
                     continue
                 register.add(family.topic or family.name, subject)
                 found.append(fact)

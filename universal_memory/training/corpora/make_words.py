@@ -27,7 +27,7 @@ REFUSED = frozenset(
     "tit titty tit torture toilet tramp turd vagina whore wench wop coon spic kike chink gook cum "
     "hell damn shit fuck crap piss suicide murder terrorist rapist killer marijuana lsd hashish "
     "contraceptive diaphragm tampon pessary enema speculum sanitary nuclear nuke mustard-gas "
-    "racist housewife proxy pantyhose".split()
+    "racist muff housewife proxy pantyhose".split()
 )
 
 # Root synsets (offsets of WordNet 3.0) whose descendants make a list.

@@ -108,7 +108,7 @@ class SlotSampler:
         def make() -> str:
             syllables = self.random.choice((2, 2, 3))
             return "".join(choice("bdfgklmnprstvz") + choice("aeiou") for _ in range(syllables)) + (
-                choice(("", "n", "x", "s", "l", "r", "nd", "tec"))
+                choice(("", "n", "x", "m", "l", "r", "nd", "tec"))
             )
 
         return self.hashed(make).capitalize()

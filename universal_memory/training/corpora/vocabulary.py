@@ -31,12 +31,14 @@ FUNCTION_WORDS = frozenset(
     "june july august september october november december".split()
 )
 
-# Long lists sorted by frequency: their front is drawn more often. The others are drawn evenly,
+# Lists sorted by frequency: where long, their front is drawn more often. Others are drawn evenly,
 # so that no single word becomes a likely answer.
 RANKED = frozenset(
     "adjectives animals cities first_names_female first_names_male flora foods_more objects "
     "surnames words".split()
 )
+
+LONG = 400
 
 # How many entries of a list the closed vocabulary keeps; lists not named keep CLOSED_DEFAULT.
 CLOSED_DEFAULT = 12
@@ -78,6 +80,7 @@ FALLBACKS = {
     "countries": "cities",
     "drink_styles": "adjectives",
     "drinks": "foods_more",
+    "errors": "problems",
     "fabrics": "words",
     "food_styles": "adjectives",
     "foods": "foods_more",
@@ -98,6 +101,7 @@ FALLBACKS = {
     "subjects": "words",
     "surfaces": "objects",
     "symptoms": "words",
+    "tasks": "activities",
     "tools": "objects",
     "vehicles": "objects",
 }
@@ -177,7 +181,7 @@ class Vocabulary:
             name = FALLBACKS[name]
             pool = self.pool(name)
         position = random.random()
-        if name in RANKED and not self.closed:
+        if name in RANKED and len(pool) >= LONG:
             position *= position
         return pool[int(len(pool) * position)]
 
