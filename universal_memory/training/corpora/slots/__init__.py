@@ -1,0 +1,47 @@
+"""Draws what fills the slots of a family: names, things, places, times, numbers and codes.
+
+A kind of slot is a method without arguments of one of the classes here that returns a `Value`;
+`KINDS` lists them. Adding a kind is adding a method.
+"""
+
+from __future__ import annotations
+
+from universal_memory.training.corpora.slots.codes import Codes
+from universal_memory.training.corpora.slots.phrases import (
+    EVENT_KINDS,
+    QUANTITIES,
+    TASK_GERUNDS,
+    TASK_VERBS,
+    VITALS,
+    WEATHER,
+    Phrases,
+)
+from universal_memory.training.corpora.slots.places import Places
+from universal_memory.training.corpora.slots.times import Times
+from universal_memory.training.corpora.vocabulary import content_words
+
+NUMBERS = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
+    "nineteen", "twenty",
+)  # fmt: skip
+
+# Words that all splits share because they belong to the sentence, not to the world.
+SHARED_WORDS = content_words(
+    " ".join((*TASK_VERBS, *TASK_GERUNDS, *EVENT_KINDS, *VITALS, *QUANTITIES, *WEATHER, *NUMBERS))
+    + " breakfast lunch dinner supper brunch soup starter dessert main dish special wall ceiling "
+    "door floor window frame train bus ferry tram coach flight trip box room degrees percent "
+    "minutes hours days weeks euros dollars pounds francs milligrams drops millilitres grams"
+)
+
+
+class SlotSampler(Places, Times, Codes, Phrases):
+    """Draws a value of every kind."""
+
+
+KINDS = frozenset(
+    name
+    for name in dir(SlotSampler)
+    if getattr(getattr(SlotSampler, name), "__annotations__", {}).get("return") == "Value"
+    and name != "draw"
+)
