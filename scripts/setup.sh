@@ -107,9 +107,14 @@ pip_install() {
 # `step` tests the exit code, which switches off `set -e` in what it runs: hence the && chains.
 
 make_venv() {
-    rm -rf .venv &&
-        "$python" -m venv ${ros_prefix:+--system-site-packages} .venv &&
-        touch .venv/COLCON_IGNORE
+    local kind
+    kind="$root: $("$python" --version), ROS ${ros_prefix:-wheels}"
+    if [ "$(cat .venv/.kind 2>/dev/null)" != "$kind" ]; then
+        rm -rf .venv &&
+            "$python" -m venv ${ros_prefix:+--system-site-packages} .venv &&
+            touch .venv/COLCON_IGNORE &&
+            echo "$kind" >.venv/.kind
+    fi
 }
 
 # Without a GPU the CPU build saves gigabytes, where the configured package index offers it.
@@ -146,7 +151,7 @@ require_ros_packages() {
         fail "ROS 2 at $ros_prefix lacks packages." "sudo apt install ${missing[*]}"
 }
 
-build_workspace() {
+colcon_build() {
     (
         set +u # ROS's setup files read unset variables
         . scripts/environment.sh
@@ -156,6 +161,11 @@ build_workspace() {
         cd ros_ws && python -m colcon build --symlink-install --base-paths src \
             --cmake-args -DBUILD_TESTING=OFF
     )
+}
+
+# An old build may be of another layout, Python or folder than this one: then begin anew.
+build_workspace() {
+    colcon_build || { rm -rf ros_ws/{build,install,log} && colcon_build; }
 }
 
 mkdir -p build
