@@ -3,8 +3,8 @@ Replay a bag into the memory of a robot: robot.launch.py on the bag's time, then
 
     ros2 launch universal_memory replay.launch.py bag:=household_day rate:=4.0
 
-The player starts when the compiler is active, so that nothing of the bag is missed. The arguments
-of robot.launch.py are valid here too.
+The player starts when the compiler is active, so that nothing of the bag is missed. The defaults
+are those of the household day; the arguments of robot.launch.py are valid here too.
 """
 
 from launch import LaunchDescription
@@ -24,6 +24,13 @@ from launch_ros.substitutions import FindPackageShare
 from universal_memory.node_table import REPLAY_PARAMETERS_FILE
 
 PACKAGE = "universal_memory"
+# Of the household day, see sim/bag.py. The pictures are on image_topic/compressed.
+TOPICS = {
+    "image_topic": "/camera/front/image",
+    "pose_topic": "/camera/front/pose",
+    "audio_topic": "/microphone/audio",
+    "tool_calls_topic": "/tool_calls",
+}
 
 
 def compiler_is_active(event: Event) -> bool:
@@ -44,16 +51,16 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             "params_file",
             default_value=PathJoinSubstitution([share, "config", REPLAY_PARAMETERS_FILE]),
-            description="Parameters of the nodes (YAML); the default names the topics' streams "
-            "as the household day does.",
+            description="Parameters of the nodes (YAML).",
+        ),
+        *(
+            DeclareLaunchArgument(name, default_value=topic, description="Topic in the bag.")
+            for name, topic in TOPICS.items()
         ),
     ]
     robot = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(PathJoinSubstitution([share, "launch", "robot.launch.py"])),
-        launch_arguments={
-            "use_sim_time": "true",
-            "params_file": LaunchConfiguration("params_file"),
-        }.items(),
+        launch_arguments={"use_sim_time": "true"}.items(),
     )
     player = ExecuteProcess(
         cmd=[
