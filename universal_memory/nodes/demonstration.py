@@ -1,0 +1,223 @@
+"""
+The demonstration, stage by stage: start the nodes, replay a bag, compile, ask, start again, ask.
+
+All nodes are processes of their own on real DDS, the questions come from yet another one, and what
+they share is a store on disk and the topics. The second time nothing is replayed: the files are
+all that is left of the day.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from universal_memory.node_table import REPLAY_PARAMETERS_FILE, parameters_file
+from universal_memory.nodes.backlog import Backlog
+from universal_memory.nodes.client import QueryClient
+from universal_memory.nodes.interview import read_reply
+from universal_memory.nodes.player import Player
+from universal_memory.nodes.supervisor import NodeProcess, Supervisor, from_table
+from universal_memory.runtime.questionnaire import Question, Reply
+from universal_memory.runtime.recording import Recording, RecordingError
+
+# Which input of the nodes a recorded type belongs to; the first topic of a type is taken.
+INPUTS = {
+    "sensor_msgs/msg/Image": "image",
+    "sensor_msgs/msg/CompressedImage": "image",
+    "geometry_msgs/msg/PoseStamped": "pose",
+    "universal_memory_msgs/msg/AudioChunk": "audio",
+    "universal_memory_msgs/msg/ToolCall": "tool_calls",
+}
+READY_SECONDS = 240.0  # the first start converts the language model
+DRAIN_SECONDS = 300.0
+COMPILE_SECONDS = 300.0
+# The day is a few minutes long, so a pause in it is seconds; on a robot it is 20 s and more.
+GAP_SECONDS = 8.0
+
+
+class InterviewError(RuntimeError):
+    """The questions could not be asked; the message is the robot's or the client's."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to replay, ask and use. `domain_id` keeps the demonstration apart from other robots."""
+
+    bag: Path
+    questions: Path
+    store: Path
+    log: Path
+    rate: float
+    model: str
+    domain_id: int
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What became of the day: events by node, dropped inputs by node, files, worst lateness [s]."""
+
+    events: Mapping[str, int]
+    dropped: Mapping[str, int]
+    files: int
+    lateness: float
+
+
+class Demonstration:
+    """Runs the stages; `tell` gets what happens now, `advance` how much of how much."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        tell: Callable[[str], None],
+        advance: Callable[[float, float], None],
+    ) -> None:
+        self._settings = settings
+        self._tell = tell
+        self._advance = advance
+        settings.log.parent.mkdir(parents=True, exist_ok=True)
+        self._log = settings.log.open("w", encoding="utf-8")
+        os.environ |= environment(settings.domain_id)
+
+    def close(self) -> None:
+        """Close the log."""
+        self._log.close()
+
+    @contextmanager
+    def nodes(self, replayed: bool) -> Iterator[None]:
+        """The running nodes; `replayed`: listening to the bag's topics, on the bag's time."""
+        self._tell("Starting five nodes ...")
+        with Supervisor(self._processes(replayed), self._write) as supervisor:
+            supervisor.wait_ready(READY_SECONDS)
+            yield
+            self._tell("Stopping the nodes ...")
+
+    def live_through(self) -> Remembered:
+        """Replay the bag into the running nodes and compile what they experienced."""
+        settings = self._settings
+        with Recording(settings.bag) as recording, Backlog() as backlog:
+            with Player(recording, settings.rate) as player:
+                self._tell("Waiting for the nodes to listen ...")
+                needed = listened(recording)
+                needed.pop("pose", None)  # optional
+                player.wait_for(needed.values())
+                self._tell(f"Replaying {recording.name} at {settings.rate:g}x ...")
+                lateness = player.play(lambda at: self._advance(at, recording.seconds))
+                self._tell("Waiting until everything is heard and read ...")
+                backlog.drain(DRAIN_SECONDS)
+                self._tell("Compiling ...")
+                with QueryClient() as client:
+                    compiled = client.compile_now(flush=True, timeout=COMPILE_SECONDS)
+            if not compiled.success:
+                raise InterviewError(f"the compiler refused: {compiled.message}")
+            return Remembered(
+                backlog.counts("events"),
+                backlog.counts("dropped"),
+                sum(1 for _ in settings.store.rglob("*.ump")),
+                lateness,
+            )
+
+    def interview(self, questions: list[Question]) -> list[tuple[Question, Reply]]:
+        """Ask every question from a process of its own. Raises InterviewError."""
+        self._tell(f"Asking {len(questions)} questions ...")
+        command = [
+            *(sys.executable, "-m", "universal_memory.nodes.interview"),
+            str(self._settings.questions),
+        ]
+        replies: list[tuple[Question, Reply]] = []
+        # A session of its own: Ctrl-C reaches us, and we end it.
+        client = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": _python_path()},
+            start_new_session=True,
+        )
+        try:
+            for question, line in zip(questions, _lines(client.stdout), strict=False):
+                replies.append((question, read_reply(line)))
+                self._advance(len(replies), len(questions))
+            _, complaint = client.communicate()
+        finally:
+            client.kill()
+            client.wait()
+        if len(replies) < len(questions):
+            reason = complaint.strip().splitlines()
+            raise InterviewError(
+                f"only {len(replies)} of {len(questions)} questions were answered: "
+                f"{reason[-1] if reason else 'the client ended'}; see {self._settings.log}"
+            )
+        return replies
+
+    def _processes(self, replayed: bool) -> list[NodeProcess]:
+        settings = self._settings
+        store = str(settings.store.resolve())
+        remaps: dict[str, str] = {}
+        parameters: dict[str, dict[str, object]] = {
+            "memory_compiler": {"store": store, "gap_seconds": GAP_SECONDS},
+            "memory_server": {"store": store, "model": settings.model},
+        }
+        if replayed:
+            with Recording(settings.bag) as recording:
+                remaps = listened(recording)
+                for node in ("camera_ingest", "audio_ingest", "tool_ingest"):
+                    parameters[node] = {"source": recording.name}
+        return from_table(
+            [parameters_file(REPLAY_PARAMETERS_FILE)],
+            parameters,
+            remaps,
+            use_sim_time=replayed,
+        )
+
+    def _write(self, node: str, text: str) -> None:
+        if not self._log.closed:
+            self._log.write(f"{node}: {text}\n")
+            self._log.flush()
+
+
+def listened(recording: Recording) -> dict[str, str]:
+    """Input of the nodes → recorded topic. Raises RecordingError if the bag has none of them."""
+    found: dict[str, str] = {}
+    for topic in recording.topics.values():
+        if (name := INPUTS.get(topic.kind)) is not None:
+            found.setdefault(name, topic.name)
+    if not found:
+        kinds = ", ".join(sorted({topic.kind for topic in recording.topics.values()}))
+        raise RecordingError(
+            f"the bag {recording.name} holds nothing to remember: it has {kinds}, and one of "
+            f"{', '.join(INPUTS)} is needed"
+        )
+    return found
+
+
+def environment(domain_id: int) -> dict[str, str]:
+    """Variables that keep a demonstration on this machine and in a domain of its own."""
+    return {
+        "ROS_DOMAIN_ID": str(domain_id),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "FASTDDS_DEFAULT_PROFILES_FILE": str(parameters_file("fastdds_localhost.xml")),
+    }
+
+
+def _python_path() -> str:
+    here = str(Path(__file__).resolve().parents[2])
+    return os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH", ""))))
+
+
+def _lines(stream: TextIO | None) -> Iterator[str]:
+    """Lines that are a reply; anything a library prints in between is passed over."""
+    for line in stream or ():
+        try:
+            is_reply = "answer" in json.loads(line)
+        except (ValueError, TypeError):
+            continue
+        if is_reply:
+            yield line
