@@ -1,0 +1,73 @@
+"""`ump train`: the space, a renderer, the router. Every run resumes from its checkpoint."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(add_completion=False, help="Train the space, a renderer or the router.")
+
+Minutes = Annotated[float, typer.Option(help="Length of the schedule, in minutes of training.")]
+Steps = Annotated[int, typer.Option(help="Length of the schedule in steps; 0: use --minutes.")]
+Seed = Annotated[int, typer.Option(help="Seed of weights and data.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Run = Annotated[Path, typer.Option(help="Folder of checkpoint and log; an existing one resumes.")]
+Model = Annotated[str, typer.Option(help="On-robot model: a packaged name or a folder.")]
+
+
+@app.command()
+def space(
+    minutes: Minutes = 80.0,
+    steps: Steps = 0,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    run: Run = Path("build/train/space"),
+    model: Model = "smollm2-135m",
+) -> None:
+    """Train the space together with its reference renderer."""
+    from universal_memory.training.jobs import train_space
+
+    train_space(model, run, minutes, steps, seed, device, _reporter(run))
+
+
+@app.command()
+def renderer(
+    minutes: Minutes = 40.0,
+    steps: Steps = 0,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    run: Run = Path("build/train/renderer"),
+    model: Model = "smollm2-135m",
+) -> None:
+    """Train a renderer of MODEL over the frozen space."""
+    from universal_memory.training.jobs import train_renderer
+
+    train_renderer(model, run, minutes, steps, seed, device, _reporter(run))
+
+
+def _reporter(run: Path) -> Callable[[dict[str, Any]], None]:
+    """Reports to a log of JSON lines in `run` and to the terminal, with the time left."""
+    started = time.monotonic()
+    first: list[float] = []
+
+    def report(values: dict[str, Any]) -> None:
+        run.mkdir(parents=True, exist_ok=True)
+        with (run / "log.jsonl").open("a") as log:
+            log.write(json.dumps(values) + "\n")
+        shown = " ".join(
+            f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in values.items()
+        )
+        if progress := values.get("progress"):
+            first.append(progress)
+            gone = progress - first[0]
+            left = (1 - progress) / gone * (time.monotonic() - started) / 60 if gone else 0.0
+            shown += f" | {left:.0f} min left" if left else ""
+        typer.echo(shown)
+
+    return report

@@ -1,0 +1,111 @@
+"""Adapters: rendered low-rank weights, put on a model and taken off again.
+
+An adapter is added in a forward hook as values·(keys·x), never merged into a weight, so the base
+model after `detach` is the base model before `attach`, bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+import torch
+from torch import Tensor, nn
+
+from universal_memory.rendering.architecture import ArchitectureMap
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A low-rank change of one linear map in several layers: ΔW[layer] = values[layer]ᵀ·keys[layer].
+
+    `layers`: block numbers. keys: [layers, rank, d_in], values: [layers, rank, d_out], float32 (or
+    bfloat16 in training), all scaling already in the values. `gates`: None, or float32
+    [batch, rank]: how much of each rank sample b of the model's batch gets, so that a batch of
+    questions can be asked with another choice of memories each.
+    """
+
+    layers: tuple[int, ...]
+    keys: Tensor
+    values: Tensor
+    gates: Tensor | None = None
+
+    @property
+    def rank(self) -> int:
+        return int(self.keys.shape[-2])
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.keys.nbytes + self.values.nbytes)
+
+    def gated(self, gates: Tensor) -> Adapter:
+        """The same adapter with `gates`, [batch, rank]."""
+        if gates.shape[-1] != self.rank:
+            raise ValueError(f"gates for rank {gates.shape[-1]}, the adapter has {self.rank}")
+        return replace(self, gates=gates)
+
+    def delta(self, layer: int) -> Tensor:
+        """The dense change of block `layer`, gates left out: [d_out, d_in]."""
+        at = self.layers.index(layer)
+        return self.values[at].T @ self.keys[at]
+
+    def change(self, at: int, x: Tensor) -> Tensor:
+        """What the adapter adds to the output of its `at`-th layer for input x [batch, time, d_in]."""
+        fired = torch.matmul(x.to(self.keys.dtype), self.keys[at].T)
+        if self.gates is not None:
+            fired = fired * self.gates.to(fired.dtype).unsqueeze(1)
+        return torch.matmul(fired, self.values[at]).to(x.dtype)
+
+
+class Attachment:
+    """An adapter on a model. A context manager; `detach` may be called any number of times."""
+
+    def __init__(self, model: nn.Module, architecture: ArchitectureMap, adapter: Adapter) -> None:
+        wanted = (architecture.d_in, architecture.d_out)
+        given = (adapter.keys.shape[-1], adapter.values.shape[-1])
+        if given != wanted:
+            raise ValueError(
+                f"adapter is for a map of {given[0]} -> {given[1]}, the model's"
+                f" {architecture.target} is {wanted[0]} -> {wanted[1]};"
+                " use the renderer of this model"
+            )
+        if max(adapter.layers) >= architecture.layers:
+            raise ValueError(
+                f"adapter changes layer {max(adapter.layers)},"
+                f" the model has {architecture.layers}; use the renderer of this model"
+            )
+        self._handles = [
+            architecture.target_of(model, layer).register_forward_hook(_hook(adapter, at))
+            for at, layer in enumerate(adapter.layers)
+        ]
+
+    def detach(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def __enter__(self) -> Attachment:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.detach()
+
+
+def attach(model: nn.Module, architecture: ArchitectureMap, adapter: Adapter) -> Attachment:
+    """Put `adapter` on `model` until the returned attachment is detached.
+
+    Raises ValueError if the adapter's sizes or layers are not the model's.
+    """
+    return Attachment(model, architecture, adapter)
+
+
+def _hook(adapter: Adapter, at: int):  # type: ignore[no-untyped-def]
+    def add_change(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        return output + adapter.change(at, inputs[0]).to(output.dtype)
+
+    return add_change

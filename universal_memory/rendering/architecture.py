@@ -1,0 +1,85 @@
+"""Where a decoder keeps its blocks, and which linear map of a block an adapter changes.
+
+Found by inspection, so that no model class is named in the rest of the project.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from torch import nn
+
+# Down projections of the families met so far, in the order they are looked for in a block.
+DOWN_PROJECTIONS = ("mlp.down_proj", "mlp.c_proj", "mlp.dense_4h_to_h", "fc2", "mlp.fc2")
+
+
+class UnknownArchitectureError(ValueError):
+    """The model has no block list or no known down projection."""
+
+
+@dataclass(frozen=True)
+class ArchitectureMap:
+    """The places of one decoder that a renderer writes to.
+
+    `blocks`: dotted path of the list of decoder blocks. `target`: dotted path, within a block, of
+    the linear map that adapters change. `layers`: number of blocks. `d_in`, `d_out`: its sizes.
+    """
+
+    model_type: str
+    blocks: str
+    target: str
+    layers: int
+    d_in: int
+    d_out: int
+
+    @property
+    def fingerprint(self) -> str:
+        """Short hash of all fields: a renderer refuses a model with another one."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+    def target_of(self, model: nn.Module, layer: int) -> nn.Module:
+        """The linear module of block `layer` of `model`."""
+        return model.get_submodule(f"{self.blocks}.{layer}.{self.target}")
+
+
+def inspect_architecture(model: nn.Module, target: str | None = None) -> ArchitectureMap:
+    """The architecture map of a Hugging Face decoder.
+
+    `target` overrides the module within a block. Raises UnknownArchitectureError, naming the
+    children of a block, if the block list or the module cannot be found.
+    """
+    config = getattr(model, "config", None)
+    lists = [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.ModuleList) and len(module) > 0
+    ]
+    if not lists:
+        raise UnknownArchitectureError(
+            f"{type(model).__name__} has no list of decoder blocks; pass a decoder-only model"
+        )
+    wanted = getattr(config, "num_hidden_layers", None)
+    matching = [entry for entry in lists if len(entry[1]) == wanted] or lists
+    blocks, modules = max(matching, key=lambda entry: sum(p.numel() for p in entry[1].parameters()))
+    names = dict(modules[0].named_modules())
+    candidates = (target,) if target else DOWN_PROJECTIONS
+    found = next((name for name in candidates if name in names), None)
+    if found is None:
+        raise UnknownArchitectureError(
+            f"no module {' or '.join(candidates)} in a block of {type(model).__name__};"
+            f" it has: {', '.join(name for name in names if name)}; set `target` to one of them"
+        )
+    d_out, d_in = weight_shape(names[found])
+    model_type = str(getattr(config, "model_type", type(model).__name__.lower()))
+    return ArchitectureMap(model_type, blocks, found, len(modules), d_in, d_out)
+
+
+def weight_shape(module: nn.Module) -> tuple[int, int]:
+    """(outputs, inputs) of a linear map: nn.Linear, or the transposed Conv1D of GPT-2."""
+    weight = module.weight
+    if not hasattr(weight, "shape") or len(weight.shape) != 2:
+        raise UnknownArchitectureError(f"{type(module).__name__} is not a linear map")
+    rows, columns = weight.shape
+    return (columns, rows) if type(module).__name__ == "Conv1D" else (rows, columns)

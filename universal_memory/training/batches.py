@@ -1,0 +1,131 @@
+"""Training batches: memories, questions about them, and which memories each question is answered from."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from universal_memory.runtime.language_model import LanguageModel
+from universal_memory.training.corpora import EpisodeGenerator, EpisodeSample
+
+MAX_TOKENS = 48
+
+
+@dataclass(frozen=True)
+class QuestionSample:
+    """One question with its answer, about fact `memory` of the batch's memories."""
+
+    memory: int
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`texts`: one a memory. `ids` int64 [questions, time], padded on the right. `answer_at`: index
+    pairs (row, position) whose next token is `targets`. `gates` float32 [questions, memories].
+    """
+
+    texts: list[str]
+    questions: list[QuestionSample]
+    ids: Tensor
+    rows: Tensor
+    positions: Tensor
+    targets: Tensor
+    gates: Tensor
+
+
+@dataclass(frozen=True)
+class BatchShape:
+    """What a batch is made of.
+
+    `memories`: number of memory files. `questions`: at most so many a memory, about other facts.
+    `composition`: share of questions that are asked with 1-4 other files beside the right one.
+    `groups`: share of memories that come in near-duplicate groups of four.
+    """
+
+    memories: int = 16
+    questions: int = 2
+    composition: float = 0.5
+    groups: float = 0.25
+    fact_counts: tuple[float, ...] = (0.36, 0.20, 0.20, 0.10, 0.07, 0.07)
+
+
+def make_batch(
+    generator: EpisodeGenerator,
+    shape: BatchShape,
+    language_model: LanguageModel,
+    rng: random.Random,
+) -> Batch:
+    """A batch of fresh episodes."""
+    episodes: list[EpisodeSample] = []
+    group_of: list[int] = []
+    while len(episodes) < shape.memories:
+        group = len(episodes)
+        room = shape.memories - len(episodes)
+        if room >= 4 and rng.random() < shape.groups / 2:
+            new = generator.group(4)
+        else:
+            counts = range(1, len(shape.fact_counts) + 1)
+            new = [generator.episode(rng.choices(counts, shape.fact_counts)[0])]
+        episodes += new
+        group_of += [group] * len(new)
+    questions = [
+        QuestionSample(memory, question.text, question.answers[0])
+        for memory, episode in enumerate(episodes)
+        for fact in rng.sample(episode.facts, min(shape.questions, len(episode.facts)))
+        for question in [rng.choice(fact.questions)]
+    ]
+    gates = torch.zeros(len(questions), len(episodes))
+    for row, sample in enumerate(questions):
+        gates[row, sample.memory] = 1.0
+        if rng.random() < shape.composition:
+            gates[row, _distractors(sample.memory, group_of, rng)] = 1.0
+    return collate([episode.text for episode in episodes], questions, gates, language_model)
+
+
+def collate(
+    texts: list[str],
+    questions: Sequence[QuestionSample],
+    gates: Tensor,
+    language_model: LanguageModel,
+) -> Batch:
+    """Token tensors of `questions`; those longer than MAX_TOKENS are left out."""
+    kept, sequences, rows, positions, targets = [], [], [], [], []
+    for index, sample in enumerate(questions):
+        prompt = language_model.prompt_ids(sample.question)
+        answer = language_model.answer_ids(sample.answer)
+        if len(prompt) + len(answer) > MAX_TOKENS:
+            continue
+        row = len(kept)
+        kept.append(index)
+        sequences.append(prompt + answer[:-1])
+        rows += [row] * len(answer)
+        positions += range(len(prompt) - 1, len(prompt) - 1 + len(answer))
+        targets += answer
+    longest = max(len(sequence) for sequence in sequences)
+    ids = torch.full((len(kept), longest), language_model.end_id)
+    for row, sequence in enumerate(sequences):
+        ids[row, : len(sequence)] = torch.tensor(sequence)
+    return Batch(
+        texts=texts,
+        questions=[questions[index] for index in kept],
+        ids=ids,
+        rows=torch.tensor(rows),
+        positions=torch.tensor(positions),
+        targets=torch.tensor(targets),
+        gates=gates[kept],
+    )
+
+
+def _distractors(memory: int, group_of: Sequence[int], rng: random.Random) -> list[int]:
+    """One to four other memories, near-duplicates of the right one among them where there are any."""
+    twins = [i for i, g in enumerate(group_of) if g == group_of[memory] and i != memory]
+    others = [i for i, g in enumerate(group_of) if g != group_of[memory]]
+    count = rng.randint(1, 4)
+    chosen = twins[:count] if twins and rng.random() < 0.7 else []
+    return chosen + rng.sample(others, count - len(chosen))

@@ -1,0 +1,229 @@
+"""The behavioural loss: the frozen model, given only the question and the rendered adapter, must
+say the answer.
+
+One loop trains a space together with its reference renderer (`train_encoder=True`), or a renderer
+alone over a frozen space.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from universal_memory.rendering.adapter import attach
+from universal_memory.rendering.fusion import fuse
+from universal_memory.rendering.renderer import Renderer
+from universal_memory.runtime.language_model import LanguageModel
+from universal_memory.space.encoder import SLOTS, UniversalEncoder
+from universal_memory.space.text_tower import TextTower
+from universal_memory.training.batches import Batch, BatchShape, make_batch
+from universal_memory.training.checkpoint import load_state, save_state
+from universal_memory.training.corpora import EpisodeGenerator
+from universal_memory.training.mixed_precision import to_mixed_precision
+from universal_memory.training.split_decoder import SplitDecoder
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How to train. `minutes`: length of the learning-rate schedule in time spent training, which
+    keeps a run on a shared machine within its hour; `steps`, if positive, takes its place.
+    """
+
+    minutes: float = 60.0
+    steps: int = 0
+    learning_rate: float = 1e-3
+    accumulate: int = 2
+    warmup: int = 100
+    seed: int = 0
+    closed_share: float = 0.06
+    composition_from: float = 0.12
+    clip: float = 1.0
+    checkpoint_minutes: float = 3.0
+    validate_every: int = 200
+    shape: BatchShape = field(default_factory=BatchShape)
+
+
+class BehaviourTraining:
+    """State of one training run: `run` goes on from the checkpoint, if there is one."""
+
+    def __init__(
+        self,
+        language_model: LanguageModel,
+        tower: TextTower,
+        encoder: UniversalEncoder,
+        renderer: Renderer,
+        plan: TrainingPlan,
+        checkpoint: Path,
+        train_encoder: bool,
+        report: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self.language_model, self.tower = language_model, tower
+        self.encoder, self.renderer = encoder, renderer
+        self.plan, self.checkpoint, self.report = plan, checkpoint, report
+        self.train_encoder = train_encoder
+        self.device = language_model.device
+        to_mixed_precision(language_model.model)
+        to_mixed_precision(tower.model)
+        self.decoder = SplitDecoder(language_model, renderer.config.layers[0])
+        groups = [{"params": list(renderer.parameters()), "top_rate": plan.learning_rate}]
+        if train_encoder:
+            # The encoder starts from a good place: half the speed keeps it.
+            groups.append({"params": list(encoder.parameters()), "top_rate": plan.learning_rate / 2})
+        self.parameters: list[Tensor] = [p for group in groups for p in group["params"]]
+        self.optimizer = torch.optim.AdamW(
+            groups, lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
+        )
+        self.step, self.seconds = 0, 0.0
+        if not self._resume():
+            self._calibrate()
+
+    @property
+    def progress(self) -> float:
+        """Share of the schedule done, 0 to 1."""
+        if self.plan.steps:
+            return min(1.0, self.step / self.plan.steps)
+        return min(1.0, self.seconds / (60.0 * self.plan.minutes))
+
+    def run(self) -> None:
+        """Train to the end of the plan, writing checkpoints and reports."""
+        saved = time.monotonic()
+        smooth: dict[str, float] = {}
+        while self.progress < 1.0:
+            started = time.monotonic()
+            measured = self._train_step()
+            for name, value in measured.items():
+                smooth[name] = 0.95 * smooth.get(name, value) + 0.05 * value
+            self.step += 1
+            self.seconds += time.monotonic() - started
+            if self.step % 20 == 0:
+                self.report({"step": self.step, "progress": self.progress,
+                             "minutes": self.seconds / 60, **smooth})  # fmt: skip
+            if self.step % self.plan.validate_every == 0:
+                self.report({"step": self.step, **self.validate()})
+            if time.monotonic() - saved > 60 * self.plan.checkpoint_minutes:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+
+    def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Mean cross-entropy of the answer tokens, and which questions are right to the token."""
+        states = self.tower(batch.texts)
+        with (
+            torch.autocast(self.device, dtype=torch.bfloat16),
+            torch.set_grad_enabled(self.train_encoder and torch.is_grad_enabled()),
+        ):
+            usv = self.encoder(states.states, states.mask)
+        with torch.autocast(self.device, dtype=torch.bfloat16):
+            memories, manner = self.renderer(usv.float()), self.renderer.manner()
+            adapter = fuse([memories, manner])
+        adapter = type(adapter)(adapter.layers, adapter.keys.bfloat16(), adapter.values.bfloat16())
+        gates = batch.gates.to(self.device).repeat_interleave(SLOTS, dim=1)
+        gates = torch.cat([gates, gates.new_ones(len(gates), manner.rank)], dim=1)
+        hidden = self.decoder.below(batch.ids.to(self.device))
+        with attach(self.language_model.model, self.language_model.architecture,
+                    adapter.gated(gates)):  # fmt: skip
+            final = self.decoder.above(hidden)
+        logits = self.decoder.head(final[batch.rows, batch.positions]).float()
+        targets = batch.targets.to(self.device)
+        wrong = (logits.argmax(-1) != targets).float()
+        missed = torch.zeros(len(batch.ids), device=self.device)
+        missed.index_add_(0, batch.rows.to(self.device), wrong)
+        return F.cross_entropy(logits, targets), missed == 0
+
+    @torch.no_grad()
+    def validate(self, questions: int = 128) -> dict[str, float]:
+        """Exact match (teacher forced, no composition) on new data of each kind, and shuffled."""
+        scores: dict[str, float] = {}
+        for split in ("new_combinations", "held_out"):
+            for facts in (1, 3):
+                weights = tuple(float(count == facts) for count in range(1, 7))
+                shape = BatchShape(questions // 2, 1, 0.0, 0.0, weights)
+                right: list[Tensor] = []
+                shuffled: list[Tensor] = []
+                for part in range(2):
+                    generator = EpisodeGenerator(seed=10_000_019 + part, split=split)
+                    batch = make_batch(generator, shape, self.language_model, random.Random(part))
+                    right.append(self.loss(batch)[1])
+                    if facts == 1:
+                        batch.gates.copy_(batch.gates.roll(1, dims=1))
+                        shuffled.append(self.loss(batch)[1])
+                scores[f"{split}_{facts}"] = float(torch.cat(right).float().mean())
+                if shuffled:
+                    scores[f"{split}_shuffled"] = float(torch.cat(shuffled).float().mean())
+        return scores
+
+    def save(self) -> None:
+        save_state(
+            self.checkpoint,
+            {
+                "encoder": self.encoder.state_dict(),
+                "renderer": self.renderer.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "step": self.step,
+                "seconds": self.seconds,
+            },
+        )
+
+    def _resume(self) -> bool:
+        state = load_state(self.checkpoint)
+        if state is None:
+            return False
+        self.encoder.load_state_dict(state["encoder"])
+        self.renderer.load_state_dict(state["renderer"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        return True
+
+    def _calibrate(self) -> None:
+        batch = self._batch()
+        architecture = self.language_model.architecture
+        targets = [
+            architecture.target_of(self.language_model.model, layer)
+            for layer in self.renderer.config.layers
+        ]
+        mask = batch.ids != self.language_model.end_id
+        self.renderer.calibrate(*self.decoder.observe(batch.ids, mask, targets))
+
+    def _batch(self, part: int = 0) -> Batch:
+        """Part `part` of step `step`: the same for the same seed, resumed or not."""
+        plan = self.plan
+        seed = (plan.seed * 1_000_003 + self.step) * 8 + part
+        vocabulary = "closed" if self.progress < plan.closed_share else "open"
+        shape = plan.shape
+        if self.progress < plan.composition_from:
+            shape = BatchShape(shape.memories, shape.questions, 0.0, 0.0, (0.6, 0.2, 0.2, 0, 0, 0))
+        generator = EpisodeGenerator(seed=seed, split="train", vocabulary=vocabulary)
+        return make_batch(generator, shape, self.language_model, random.Random(seed))
+
+    def _train_step(self) -> dict[str, float]:
+        warm = min(1.0, (self.step + 1) / self.plan.warmup)
+        rate = warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.progress)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["top_rate"] * rate
+        self.optimizer.zero_grad(set_to_none=True)
+        losses, alone, composed = [], [], []
+        for part in range(self.plan.accumulate):
+            batch = self._batch(part)
+            loss, right = self.loss(batch)
+            (loss / self.plan.accumulate).backward()
+            losses.append(float(loss.detach()))
+            single = batch.gates.sum(1) == 1
+            alone += right.cpu()[single].tolist()
+            composed += right.cpu()[~single].tolist()
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.plan.clip)
+        self.optimizer.step()
+        measured = {"loss": sum(losses) / len(losses), "norm": float(norm)}
+        if alone:
+            measured["right"] = sum(alone) / len(alone)
+        if composed:
+            measured["right_composed"] = sum(composed) / len(composed)
+        return measured

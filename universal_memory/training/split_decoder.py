@@ -1,0 +1,72 @@
+"""A frozen decoder cut below the first adapted block.
+
+Blocks below the first adapted one do not depend on the memory, so they run without gradients, and
+their output can be cached; only the upper blocks take part in training (design §6).
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from universal_memory.runtime.language_model import LanguageModel
+
+
+class SplitDecoder:
+    """The blocks [0, first) and [first, end) of a language model's decoder, sharing its weights.
+
+    Sequences are padded on the right; with a causal mask no real token sees the padding.
+    """
+
+    def __init__(self, language_model: LanguageModel, first: int) -> None:
+        model = language_model.model
+        self.model = model
+        path = language_model.architecture.blocks
+        parent, _, name = path.rpartition(".")
+        decoder = model.get_submodule(parent)
+        blocks = model.get_submodule(path)
+        self.lower = _slice(decoder, name, blocks, 0, first)
+        for final in ("norm", "ln_f", "final_layer_norm"):
+            if final in self.lower._modules:
+                self.lower._modules[final] = nn.Identity()
+        self.upper = _slice(decoder, name, blocks, first, len(blocks))
+        self.head = model.get_output_embeddings()
+
+    @torch.no_grad()
+    def below(self, ids: Tensor) -> Tensor:
+        """Hidden states under the first adapted block: ids [batch, time] to [batch, time, width]."""
+        return self.lower(input_ids=ids, use_cache=False).last_hidden_state
+
+    def above(self, hidden: Tensor) -> Tensor:
+        """Final hidden states from those of `below`; adapters attached to the model take part."""
+        return self.upper(inputs_embeds=hidden, use_cache=False).last_hidden_state
+
+    @torch.no_grad()
+    def observe(self, ids: Tensor, mask: Tensor, targets: list[nn.Module]) -> tuple[Tensor, Tensor]:
+        """Inputs and outputs of `targets` where `mask` [batch, time] is true: [targets, samples, width]."""
+        seen: list[tuple[Tensor, Tensor]] = []
+        handles = [
+            target.register_forward_hook(lambda _m, given, out: seen.append((given[0], out)))
+            for target in targets
+        ]
+        try:
+            self.above(self.below(ids))
+        finally:
+            for handle in handles:
+                handle.remove()
+        inputs = torch.stack([given[mask].float() for given, _ in seen])
+        return inputs, torch.stack([out[mask].float() for _, out in seen])
+
+
+def _slice(decoder: nn.Module, name: str, blocks: nn.ModuleList, start: int, end: int) -> nn.Module:
+    """A shallow copy of `decoder` with some of its blocks; modules and weights are shared."""
+    part = copy.copy(decoder)
+    part._modules = dict(decoder._modules)
+    part._modules[name] = nn.ModuleList(blocks[start:end])
+    part.config = copy.deepcopy(decoder.config)
+    part.config.num_hidden_layers = end - start
+    if getattr(part.config, "layer_types", None):
+        part.config.layer_types = part.config.layer_types[start:end]
+    return part
