@@ -128,8 +128,11 @@ install_torch() {
 # apt's ROS is compiled against the distribution's numpy: keep that, and what must fit to it loose.
 constraints_for_apt_ros() {
     local numpy
-    numpy=$(/usr/bin/python3 -c 'import numpy; print(numpy.__version__)') ||
-        fail "apt's ROS 2 has no numpy" "sudo apt install python3-numpy"
+    numpy=$(
+        set +u
+        . "$ros_prefix/setup.bash"
+        "$python" -c 'import numpy; print(numpy.__version__)'
+    ) || fail "apt's ROS 2 has no numpy" "sudo apt install python3-numpy"
     grep -vE '^(numpy|opencv-python-headless|scipy|shapely|setuptools|packaging|pyyaml)==' constraints.txt
     echo "numpy==$numpy"
 }
