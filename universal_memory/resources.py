@@ -1,4 +1,4 @@
-"""Where the project's files lie on this machine: trained models, stores, caches, packaged weights."""
+"""Where the project's files lie: trained models, stores, caches, weights in packages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def models_dir() -> Path:
-    """Folder of our trained weights: $UMP_MODELS, else the checkout's, else the ROS package's share.
+    """Folder of our trained weights: $UMP_MODELS, the checkout's, or the ROS package's share.
 
     Raises FileNotFoundError with the remedy if there is none.
     """

@@ -1,1 +1,1 @@
-"""Rendering: Universal Semantic Vectors to low-rank weights of one architecture, and back off again."""
+"""Universal Semantic Vectors to low-rank weights of one architecture, and back off again."""

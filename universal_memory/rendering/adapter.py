@@ -6,6 +6,7 @@ model after `detach` is the base model before `attach`, bit for bit.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
 
@@ -17,7 +18,7 @@ from universal_memory.rendering.architecture import ArchitectureMap
 
 @dataclass(frozen=True)
 class Adapter:
-    """A low-rank change of one linear map in several layers: ΔW[layer] = values[layer]ᵀ·keys[layer].
+    """A low-rank change of one linear map in some layers: ΔW[layer] = valuesᵀ[layer]·keys[layer].
 
     `layers`: block numbers. keys: [layers, rank, d_in], values: [layers, rank, d_out], float32 (or
     bfloat16 in training), all scaling already in the values. `gates`: None, or float32
@@ -32,10 +33,12 @@ class Adapter:
 
     @property
     def rank(self) -> int:
+        """Rank of the change in every layer."""
         return int(self.keys.shape[-2])
 
     @property
     def nbytes(self) -> int:
+        """Size of keys and values [bytes]."""
         return int(self.keys.nbytes + self.values.nbytes)
 
     def gated(self, gates: Tensor) -> Adapter:
@@ -50,7 +53,7 @@ class Adapter:
         return self.values[at].T @ self.keys[at]
 
     def change(self, at: int, x: Tensor) -> Tensor:
-        """What the adapter adds to the output of its `at`-th layer for input x [batch, time, d_in]."""
+        """What the `at`-th layer adds to the map's output for its input x [batch, time, d_in]."""
         fired = torch.matmul(x.to(self.keys.dtype), self.keys[at].T)
         if self.gates is not None:
             fired = fired * self.gates.to(fired.dtype).unsqueeze(1)
@@ -80,6 +83,7 @@ class Attachment:
         ]
 
     def detach(self) -> None:
+        """Take the adapter off; the model is what it was before."""
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
@@ -104,7 +108,7 @@ def attach(model: nn.Module, architecture: ArchitectureMap, adapter: Adapter) ->
     return Attachment(model, architecture, adapter)
 
 
-def _hook(adapter: Adapter, at: int):  # type: ignore[no-untyped-def]
+def _hook(adapter: Adapter, at: int) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
     def add_change(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         return output + adapter.change(at, inputs[0]).to(output.dtype)
 

@@ -8,7 +8,9 @@ manner of answering and belongs to the renderer, not to a memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +18,13 @@ from torch.nn import functional as F
 
 from universal_memory.rendering.adapter import Adapter
 from universal_memory.rendering.architecture import ArchitectureMap
+from universal_memory.resources import models_dir
 from universal_memory.space.encoder import SLOT_WIDTH
+from universal_memory.weights import load_weights, read_card
+
+
+class RendererNotFoundError(FileNotFoundError):
+    """No trained renderer fits the model and the space."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,12 @@ class RendererConfig:
     space_id: str
     manner_rank: int = 8
     hidden: int = 1024
+
+    @classmethod
+    def from_card(cls, card: dict[str, Any]) -> RendererConfig:
+        """The configuration in a renderer's card."""
+        values = {field.name: card["config"][field.name] for field in fields(cls)}
+        return cls(**{**values, "layers": tuple(values["layers"])})
 
     @classmethod
     def for_architecture(
@@ -73,6 +87,30 @@ class Renderer(nn.Module):
         self.register_buffer("key_scale", torch.ones(count, 1, config.d_in))
         self.register_buffer("value_scale", torch.ones(count, 1, 1))
 
+    @classmethod
+    def load(
+        cls, architecture: ArchitectureMap, space_id: str, folder: Path | None = None
+    ) -> Renderer:
+        """The trained renderer of `architecture` that reads the space `space_id`.
+
+        Raises RendererNotFoundError, naming the renderers there are, if there is none.
+        """
+        root = (folder or models_dir()) / "renderers"
+        found = []
+        for path in sorted(root.glob("*/renderer.safetensors")):
+            config = RendererConfig.from_card(read_card(path))
+            found.append(f"{path.parent.name} (space {config.space_id})")
+            if (config.fingerprint, config.space_id) == (architecture.fingerprint, space_id):
+                renderer = cls(config)
+                load_weights(path, renderer)
+                return renderer.eval().requires_grad_(False)
+        raise RendererNotFoundError(
+            f"no renderer for this {architecture.model_type} model ({architecture.layers} layers,"
+            f" {architecture.d_in} -> {architecture.d_out}) and space {space_id};"
+            f" there are: {', '.join(found) or 'none'};"
+            " remedy: `ump train renderer --model ...`"
+        )
+
     def forward(self, usv: Tensor) -> Adapter:
         """One adapter of all memories [memories, 16, 256]; rank 16·m + s is slot s of memory m."""
         slots = F.layer_norm(usv + self.trunk(usv), (SLOT_WIDTH,)).flatten(0, 1)
@@ -89,7 +127,7 @@ class Renderer(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, inputs: Tensor, outputs: Tensor) -> None:
-        """Measure the adapted maps: inputs [layers, samples, d_in], outputs [layers, samples, d_out].
+        """Fit the scales to the adapted maps' inputs and outputs: [layers, samples, d_in or d_out].
 
         Keys then see inputs of unit size in every dimension, and a value of size one is a tenth of
         what the map itself writes in its median dimension.

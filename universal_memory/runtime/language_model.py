@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -152,6 +151,6 @@ def _convert(packaged: PackagedModel, folder: Path) -> None:
         AutoTokenizer.from_pretrained(str(source.parent), **arguments).save_pretrained(str(scratch))
         if folder.exists():
             shutil.rmtree(folder)
-        os.replace(scratch, folder)
+        Path(scratch).replace(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

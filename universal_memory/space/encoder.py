@@ -41,6 +41,7 @@ class CrossAttention(nn.Module):
         nn.init.normal_(self.out.weight, std=0.02)
 
     def forward(self, slots: Tensor, states: Tensor, mask: Tensor) -> Tensor:
+        """What every slot takes from the text."""
         batch, pieces, _ = states.shape
         words, hidden = states.chunk(2, dim=-1)
         context = torch.cat([self.word_norm(words), self.hidden_norm(hidden)], dim=-1)
@@ -73,6 +74,7 @@ class SelfAttention(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, slots: Tensor) -> Tensor:
+        """What every slot takes from the others."""
         batch, count, width = slots.shape
         parts = self.inputs(self.norm(slots)).view(batch, count, 3, self.heads, -1)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
@@ -93,6 +95,7 @@ class PerceiverBlock(nn.Module):
         nn.init.normal_(self.mlp[-1].weight, std=0.01)
 
     def forward(self, slots: Tensor, states: Tensor, mask: Tensor) -> Tensor:
+        """The slots after this block."""
         slots = slots + self.cross(slots, states, mask)
         slots = slots + self.attention(slots)
         return slots + self.mlp(slots)
@@ -111,6 +114,7 @@ class UniversalEncoder(nn.Module):
         self.blocks = nn.ModuleList(PerceiverBlock(context_width) for _ in range(blocks))
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """USVs of a batch of texts."""
         slots = self.latents.expand(states.shape[0], -1, -1)
         for block in self.blocks:
             slots = block(slots, states, mask)

@@ -1,0 +1,1 @@
+"""Training: corpora, the loops of space, renderer and router, and evaluation."""

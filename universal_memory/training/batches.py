@@ -1,4 +1,4 @@
-"""Training batches: memories, questions about them, and which memories each question is answered from."""
+"""Training batches: memories, questions, and which memories each question is answered from."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def collate(
 
 
 def _distractors(memory: int, group_of: Sequence[int], rng: random.Random) -> list[int]:
-    """One to four other memories, near-duplicates of the right one among them where there are any."""
+    """One to four other memories, near-duplicates of the right one where there are any."""
     twins = [i for i, g in enumerate(group_of) if g == group_of[memory] and i != memory]
     others = [i for i, g in enumerate(group_of) if g != group_of[memory]]
     count = rng.randint(1, 4)

@@ -77,7 +77,8 @@ class BehaviourTraining:
         groups = [{"params": list(renderer.parameters()), "top_rate": plan.learning_rate}]
         if train_encoder:
             # The encoder starts from a good place: half the speed keeps it.
-            groups.append({"params": list(encoder.parameters()), "top_rate": plan.learning_rate / 2})
+            half = plan.learning_rate / 2
+            groups.append({"params": list(encoder.parameters()), "top_rate": half})
         self.parameters: list[Tensor] = [p for group in groups for p in group["params"]]
         self.optimizer = torch.optim.AdamW(
             groups, lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
@@ -162,6 +163,7 @@ class BehaviourTraining:
         return scores
 
     def save(self) -> None:
+        """Write the checkpoint."""
         save_state(
             self.checkpoint,
             {

@@ -22,6 +22,7 @@ class MixedLinear(nn.Module):
         self.bias = None if bias is None else nn.Parameter(bias.bfloat16(), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The map in bfloat16, of and to float32."""
         return F.linear(x.bfloat16(), self.weight, self.bias).float()
 
 

@@ -36,7 +36,7 @@ class SplitDecoder:
 
     @torch.no_grad()
     def below(self, ids: Tensor) -> Tensor:
-        """Hidden states under the first adapted block: ids [batch, time] to [batch, time, width]."""
+        """Hidden states under the first adapted block, [batch, time, width], of ids [batch, time]."""
         return self.lower(input_ids=ids, use_cache=False).last_hidden_state
 
     def above(self, hidden: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ class SplitDecoder:
 
     @torch.no_grad()
     def observe(self, ids: Tensor, mask: Tensor, targets: list[nn.Module]) -> tuple[Tensor, Tensor]:
-        """Inputs and outputs of `targets` where `mask` [batch, time] is true: [targets, samples, width]."""
+        """Inputs and outputs of `targets`, [targets, samples, width], where `mask` is true."""
         seen: list[tuple[Tensor, Tensor]] = []
         handles = [
             target.register_forward_hook(lambda _m, given, out: seen.append((given[0], out)))

@@ -1,0 +1,212 @@
+"""The Answerer: from a question to an answer.
+
+Route, load, render, fuse, attach, generate, detach. On the compiled path the prompt is the model's
+template and the question, nothing else. Where no file is relevant, text of the fresh window is put
+into the prompt if it is; else the base model answers, untouched.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from universal_memory.experience.event import Event
+from universal_memory.memory.errors import MemoryNotFound
+from universal_memory.memory.store import MemoryStore
+from universal_memory.rendering.adapter import Adapter, attach
+from universal_memory.rendering.fusion import fuse
+from universal_memory.rendering.renderer import Renderer
+from universal_memory.routing.gates import gates
+from universal_memory.routing.index import PassportIndex
+from universal_memory.routing.passport import PassportEncoder
+from universal_memory.routing.router import Router
+from universal_memory.runtime.language_model import DEFAULT_MODEL, LanguageModel
+from universal_memory.runtime.speaker import bind_speaker
+from universal_memory.space.semantic_space import SemanticSpace
+
+BASE, COMPILED, FRESH = "BASE", "COMPILED", "FRESH"
+FRESH_EVENTS = 64
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A memory file used for an answer. `compiled_stamp`: nanoseconds of the node clock."""
+
+    id: str
+    relevance: float
+    gate: float
+    compiled_stamp: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer, where it came from, and the milliseconds of every stage."""
+
+    answer: str
+    source: str
+    hits: tuple[Hit, ...]
+    route_ms: float
+    load_ms: float
+    render_ms: float
+    generate_ms: float
+    prompt_tokens: int
+
+
+class Answerer:
+    """Answers questions from a store with one language model, one question at a time."""
+
+    def __init__(
+        self,
+        language_model: LanguageModel,
+        renderer: Renderer,
+        space: SemanticSpace,
+        passport_encoder: PassportEncoder,
+        router: Router,
+        store: MemoryStore,
+        index: PassportIndex,
+        cache_size: int = 64,
+    ) -> None:
+        self.language_model, self.renderer = language_model, renderer
+        self.space, self.passport_encoder, self.router = space, passport_encoder, router
+        self.store, self.index = store, index
+        self._cache_size = cache_size
+        self._rendered: OrderedDict[str, tuple[Adapter, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(
+        cls,
+        store: MemoryStore,
+        model: str = DEFAULT_MODEL,
+        cache_size: int = 64,
+        models: Path | None = None,
+    ) -> Answerer:
+        """An answerer with the trained parts of the models folder.
+
+        Raises FileNotFoundError or ValueError, with the remedy, if the model, its renderer, the
+        space or the router is missing or they do not belong together.
+        """
+        language_model = LanguageModel(model)
+        space = SemanticSpace.load(models)
+        renderer = Renderer.load(language_model.architecture, space.space_id, models)
+        router = Router.load(space.tower, models)
+        index = PassportIndex.open(store)
+        passports = PassportEncoder.load(models)
+        return cls(language_model, renderer, space, passports, router, store, index, cache_size)
+
+    def answer(
+        self,
+        question: str,
+        speaker: str = "",
+        top_k: int = 3,
+        min_relevance: float = 0.5,
+        max_tokens: int = 32,
+        fresh: Sequence[Event] = (),
+    ) -> Answer:
+        """Answer `question`; `fresh` are events that are in no file yet, oldest first."""
+        with self._lock:
+            started = time.perf_counter()
+            question = bind_speaker(question, speaker)
+            vector = self.router.route([question])[0]
+            chosen = self._choose(vector, top_k, min_relevance)
+            routed = time.perf_counter()
+            loaded = [entry for entry in map(self._load, chosen) if entry is not None]
+            read = time.perf_counter()
+            if loaded:
+                adapter, hits = self._render(loaded)
+                rendered = time.perf_counter()
+                prompt = self.language_model.prompt_ids(question)
+                with attach(self.language_model.model, self.language_model.architecture, adapter):
+                    text = self.language_model.generate([prompt], max_tokens)[0]
+                source = COMPILED
+            else:
+                hits = ()
+                context = self._fresh_text(fresh, vector, min_relevance)
+                rendered = time.perf_counter()
+                prompt = self.language_model.prompt_ids(question, context)
+                text = self.language_model.generate([prompt], max_tokens)[0]
+                source = FRESH if context else BASE
+            generated = time.perf_counter()
+        return Answer(
+            answer=text,
+            source=source,
+            hits=hits,
+            route_ms=1000 * (routed - started),
+            load_ms=1000 * (read - routed),
+            render_ms=1000 * (rendered - read),
+            generate_ms=1000 * (generated - rendered),
+            prompt_tokens=len(prompt),
+        )
+
+    def forget(self, memory_id: str) -> None:
+        """Drop what is cached of a memory that is gone."""
+        with self._lock:
+            self._rendered.pop(memory_id, None)
+
+    def _choose(
+        self, vector: NDArray[np.float32], top_k: int, min_relevance: float
+    ) -> list[tuple[str, float]]:
+        """Ids and log-odds of the files that are put on."""
+        logits = [
+            (memory_id, self.router.logit(cosine))
+            for memory_id, cosine in self.index.search(vector, top_k)
+            if self.router.relevance(cosine) >= min_relevance
+        ]
+        open_gates = gates([logit for _, logit in logits])
+        return [entry for entry, gate in zip(logits, open_gates, strict=True) if gate > 0]
+
+    def _load(self, chosen: tuple[str, float]) -> tuple[str, float, Adapter, int] | None:
+        """The rendered adapter of a file; None if the file is gone or no longer valid."""
+        memory_id, logit = chosen
+        if memory_id not in self._rendered:
+            try:
+                file = self.store.get(memory_id)
+            except (MemoryNotFound, ValueError):
+                self.index.remove(memory_id)
+                return None
+            record = self.store.record(memory_id)
+            stamp = record.provenance.compiled_stamp if record else 0
+            adapter = self.renderer.render(torch.from_numpy(file.usv.copy()))
+            self._rendered[memory_id] = (adapter, stamp)
+            while len(self._rendered) > max(1, self._cache_size):
+                self._rendered.popitem(last=False)
+        self._rendered.move_to_end(memory_id)
+        adapter, stamp = self._rendered[memory_id]
+        return memory_id, logit, adapter, stamp
+
+    def _render(
+        self, loaded: list[tuple[str, float, Adapter, int]]
+    ) -> tuple[Adapter, tuple[Hit, ...]]:
+        open_gates = gates([logit for _, logit, _, _ in loaded])
+        with torch.inference_mode():
+            adapter = fuse(
+                [self.renderer.manner(), *(adapter for _, _, adapter, _ in loaded)],
+                [1.0, *open_gates],
+            )
+        hits = tuple(
+            Hit(memory_id, 1.0 / (1.0 + float(np.exp(-logit))), gate, stamp)
+            for (memory_id, logit, _, stamp), gate in zip(loaded, open_gates, strict=True)
+        )
+        return adapter, hits
+
+    def _fresh_text(
+        self, fresh: Sequence[Event], vector: NDArray[np.float32], min_relevance: float
+    ) -> str:
+        """Text of the fresh events that are relevant, judged as if each were a memory already."""
+        texts = [event.text for event in fresh if event.text.strip()][-FRESH_EVENTS:]
+        if not texts:
+            return ""
+        passports = self.passport_encoder.passports(self.space.encode(texts))
+        return " ".join(
+            text
+            for text, cosine in zip(texts, passports @ vector, strict=True)
+            if self.router.relevance(float(cosine)) >= min_relevance
+        )

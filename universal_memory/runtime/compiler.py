@@ -1,0 +1,115 @@
+"""The Compiler: from the rolling buffer to memory files, exactly once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from universal_memory.experience.buffer import RollingBuffer
+from universal_memory.experience.episode import Episode, EpisodeCutter
+from universal_memory.experience.surprise import NoveltyFilter
+from universal_memory.memory.file import MemoryFile
+from universal_memory.memory.record import Provenance
+from universal_memory.memory.store import MemoryStore
+from universal_memory.routing.passport import PassportEncoder
+from universal_memory.space.semantic_space import SemanticSpace
+
+
+@dataclass(frozen=True)
+class CompiledMemory:
+    """A memory file that was just written. `events`: how many it was compiled from."""
+
+    id: str
+    counter: int
+    events: int
+    provenance: Provenance
+
+
+@dataclass
+class CompileReport:
+    """What one compilation did. `dropped`: events without news; `events`: all that were settled."""
+
+    memories: list[CompiledMemory] = field(default_factory=list)
+    dropped: int = 0
+    events: int = 0
+
+
+class Compiler:
+    """Compiles pending events of a buffer into files of a store.
+
+    Safe to kill at any point: the buffer's claims are settled when the next compiler starts.
+    """
+
+    def __init__(
+        self,
+        space: SemanticSpace,
+        passport_encoder: PassportEncoder,
+        store: MemoryStore,
+        buffer: RollingBuffer,
+        cutter: EpisodeCutter | None = None,
+        keep_text: bool = True,
+    ) -> None:
+        self.space, self.passport_encoder = space, passport_encoder
+        self.store, self.buffer = store, buffer
+        self.cutter = cutter or EpisodeCutter(count=space.tower.count)
+        self.novelty = NoveltyFilter()
+        self.keep_text = keep_text
+        buffer.recover(lambda memory_id: memory_id in store)
+
+    @classmethod
+    def load(
+        cls,
+        store: MemoryStore,
+        buffer: RollingBuffer,
+        gap_seconds: float = 20.0,
+        max_word_pieces: int = 64,
+        keep_text: bool = True,
+        models: Path | None = None,
+    ) -> Compiler:
+        """A compiler with the trained space and passports of the models folder."""
+        space = SemanticSpace.load(models)
+        cutter = EpisodeCutter(gap_seconds, max_word_pieces, space.tower.count)
+        return cls(space, PassportEncoder.load(models), store, buffer, cutter, keep_text)
+
+    def compile(self, now: int, flush: bool = False) -> CompileReport:
+        """Compile every episode that is complete at `now` (nanoseconds); all of them if `flush`."""
+        kept, dropped = self.novelty.select(self.buffer.pending())
+        self.buffer.mark_compiled([row.sequence for row in dropped], None)
+        episodes, tail = self.cutter.cut(kept, now)
+        if flush and tail is not None:
+            episodes.append(tail)
+        report = CompileReport(dropped=len(dropped), events=len(dropped))
+        for episode in episodes:
+            memory = self._compile(episode, now)
+            report.memories.append(memory)
+            report.events += memory.events
+        return report
+
+    def _compile(self, episode: Episode, now: int) -> CompiledMemory:
+        # One at a time: padding in a batch moves the last bits, and with them the id.
+        usv = self.space.encode([episode.text])
+        file = MemoryFile.create(
+            usv[0],
+            self.passport_encoder.passports(usv)[0],
+            self.space.space_id,
+            self.store.next_counter(),
+            slot_norm_bounds=self.space.slot_norm_bounds,
+        )
+        provenance = self._provenance(episode, now)
+        self.buffer.claim(episode.sequences, file.id)
+        self.store.add(file, provenance)
+        self.buffer.mark_compiled(episode.sequences, file.id)
+        return CompiledMemory(file.id, file.counter, len(episode.events), provenance)
+
+    def _provenance(self, episode: Episode, now: int) -> Provenance:
+        poses = [row.event.pose for row in episode.events if row.event.pose is not None]
+        sources = sorted({row.event.source for row in episode.events if row.event.source})
+        return Provenance(
+            compiled_stamp=now,
+            start_stamp=episode.start,
+            end_stamp=episode.end,
+            streams=episode.streams,
+            source=", ".join(sources),
+            pose=asdict(poses[0]) if poses else None,
+            text=episode.text if self.keep_text else None,
+        )

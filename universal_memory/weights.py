@@ -1,0 +1,61 @@
+"""Trained weights on disk: half-precision safetensors with their card in the metadata."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+
+class WeightsError(ValueError):
+    """A weights file that cannot be used; the message has the remedy."""
+
+
+def save_weights(path: Path, module: nn.Module, card: dict[str, Any]) -> None:
+    """Write the weights of `module` in float16, with `card` (JSON) beside them, atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {name: value.half().contiguous() for name, value in module.state_dict().items()}
+    scratch = path.with_suffix(".partial")
+    save_file(tensors, str(scratch), metadata={"card": json.dumps(card, sort_keys=True)})
+    scratch.replace(path)
+
+
+def load_weights(path: Path, module: nn.Module) -> None:
+    """Load what `save_weights` wrote, in float32.
+
+    Raises FileNotFoundError if it is missing, WeightsError if it is damaged or of another module.
+    """
+    _require(path)
+    try:
+        tensors = {name: value.float() for name, value in load_file(str(path)).items()}
+        module.load_state_dict(tensors)
+    except (SafetensorError, RuntimeError) as error:
+        raise WeightsError(
+            f"weights {path} do not fit {type(module).__name__}: {error};"
+            " remedy: restore models/ from the repository, or train again"
+        ) from error
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """The card in a weights file."""
+    _require(path)
+    try:
+        with safe_open(str(path), framework="pt") as stream:
+            card: dict[str, Any] = json.loads(stream.metadata()["card"])
+            return card
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError(
+            f"{path} has no readable card: {error}; remedy: restore models/ from the repository"
+        ) from error
+
+
+def _require(path: Path) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no trained weights {path}; remedy: restore models/ from the repository,"
+            " or train them with `ump train`"
+        )
