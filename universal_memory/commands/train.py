@@ -50,6 +50,19 @@ def renderer(
     train_renderer(model, run, minutes, steps, seed, device, _reporter(run))
 
 
+@app.command()
+def router(
+    minutes: Minutes = 12.0,
+    steps: Steps = 0,
+    seed: Seed = 0,
+    run: Run = Path("build/train/router"),
+) -> None:
+    """Train passports and router over the frozen space."""
+    from universal_memory.training.jobs import train_router
+
+    train_router(run, minutes, steps, seed, _reporter(run))
+
+
 def _reporter(run: Path) -> Callable[[dict[str, Any]], None]:
     """Reports to a log of JSON lines in `run` and to the terminal, with the time left."""
     started = time.monotonic()

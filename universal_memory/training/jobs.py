@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from universal_memory.rendering.renderer import Renderer, RendererConfig
+from universal_memory.resources import models_dir
+from universal_memory.routing.passport import WEIGHTS as PASSPORT_WEIGHTS
+from universal_memory.routing.passport import PassportEncoder
+from universal_memory.routing.router import WEIGHTS as ROUTER_WEIGHTS
+from universal_memory.routing.router import QuestionEncoder
 from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.space.encoder import UniversalEncoder
+from universal_memory.space.semantic_space import WEIGHTS as SPACE_WEIGHTS
+from universal_memory.space.semantic_space import SemanticSpace
 from universal_memory.space.text_tower import TextTower
 from universal_memory.training.behaviour import BehaviourTraining, TrainingPlan
+from universal_memory.training.retrieval import RetrievalPlan, RetrievalTraining
 from universal_memory.training.warm_start import shared_words, start_values
+from universal_memory.weights import save_weights
 
 Report = Callable[[dict[str, Any]], None]
 CHECKPOINT = "checkpoint.pt"
@@ -26,19 +36,92 @@ def train_space(
     """Space and reference renderer of `model` together, from the closed-form start."""
     torch.manual_seed(seed)
     language_model, tower = LanguageModel(model, device), TextTower(device=device)
-    encoder = UniversalEncoder().to(device)
+    encoder = UniversalEncoder()
     renderer = Renderer(RendererConfig.for_architecture(language_model.architecture, SPACE_ID))
     words = sorted(set(shared_words(tower, language_model)[0]))
-    projection = encoder.start_from_words(tower.model.embeddings.word_embeddings.weight[words])
+    embeddings = tower.model.embeddings.word_embeddings.weight
+    projection = encoder.start_from_words(embeddings[words].cpu())
     found = start_values(renderer, projection, tower, language_model)
     report({"event": "warm start", "held_out_words_found": found})
-    BehaviourTraining(
+    training = BehaviourTraining(
         language_model,
         tower,
-        encoder,
+        encoder.to(device),
         renderer.to(device),
         TrainingPlan(minutes=minutes, steps=steps, seed=seed),
         run / CHECKPOINT,
         train_encoder=True,
         report=report,
-    ).run()
+    )
+    training.run()
+    card = _card("space", model, seed, training)
+    save_weights(models_dir() / SPACE_WEIGHTS, encoder, {**card, "space_id": SPACE_ID})
+    _save_renderer(renderer, model, card)
+    report({"event": "written", **card["scores"]})
+
+
+def train_renderer(
+    model: str, run: Path, minutes: float, steps: int, seed: int, device: str, report: Report
+) -> None:
+    """A renderer of `model` over the frozen space of the models folder."""
+    torch.manual_seed(seed)
+    language_model = LanguageModel(model, device)
+    space = SemanticSpace.load()
+    tower = TextTower(device=device)
+    renderer = Renderer(
+        RendererConfig.for_architecture(language_model.architecture, space.space_id)
+    )
+    training = BehaviourTraining(
+        language_model,
+        tower,
+        space.encoder.to(device),
+        renderer.to(device),
+        TrainingPlan(minutes=minutes, steps=steps, seed=seed),
+        run / CHECKPOINT,
+        train_encoder=False,
+        report=report,
+    )
+    training.run()
+    card = _card("renderer", model, seed, training)
+    _save_renderer(renderer, model, card)
+    report({"event": "written", **card["scores"]})
+
+
+def train_router(run: Path, minutes: float, steps: int, seed: int, report: Report) -> None:
+    """Passports and router over the frozen space of the models folder."""
+    torch.manual_seed(seed)
+    space = SemanticSpace.load()
+    passports, questions = PassportEncoder(), QuestionEncoder()
+    plan = RetrievalPlan(minutes=minutes, steps=steps, seed=seed)
+    training = RetrievalTraining(space, passports, questions, plan, run / CHECKPOINT, report)
+    training.run()
+    scores = training.relevance()
+    card = {
+        "command": "ump train router",
+        "space_id": space.space_id,
+        "seed": seed,
+        "steps": training.step,
+        "minutes": training.seconds / 60,
+        **scores,
+    }
+    save_weights(models_dir() / PASSPORT_WEIGHTS, passports, card)
+    save_weights(models_dir() / ROUTER_WEIGHTS, questions, card)
+    report({"event": "written", **scores})
+
+
+def _card(kind: str, model: str, seed: int, training: BehaviourTraining) -> dict[str, Any]:
+    """The facts of a model card."""
+    return {
+        "command": f"ump train {kind} --model {model}",
+        "seed": seed,
+        "steps": training.step,
+        "minutes": training.seconds / 60,
+        "device": training.device,
+        "scores": training.validate(256),
+    }
+
+
+def _save_renderer(renderer: Renderer, model: str, card: dict[str, Any]) -> None:
+    folder = models_dir() / "renderers" / Path(model).name
+    config = asdict(renderer.config)
+    save_weights(folder / "renderer.safetensors", renderer, {**card, "config": config})

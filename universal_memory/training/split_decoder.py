@@ -36,7 +36,7 @@ class SplitDecoder:
 
     @torch.no_grad()
     def below(self, ids: Tensor) -> Tensor:
-        """Hidden states under the first adapted block, [batch, time, width], of ids [batch, time]."""
+        """Hidden states under the first adapted block: [batch, time, width] of [batch, time]."""
         return self.lower(input_ids=ids, use_cache=False).last_hidden_state
 
     def above(self, hidden: Tensor) -> Tensor:
