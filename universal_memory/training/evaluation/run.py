@@ -1,0 +1,77 @@
+"""One evaluation: a file of episodes into a fresh store, every question in every mode."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from universal_memory.experience.buffer import RollingBuffer
+from universal_memory.experience.episode import EpisodeCutter
+from universal_memory.memory.store import MemoryStore
+from universal_memory.runtime.answerer import Answerer
+from universal_memory.runtime.compiler import Compiler
+from universal_memory.training.evaluation.dataset import compile_dataset, load_dataset
+from universal_memory.training.evaluation.modes import Modes
+from universal_memory.training.evaluation.scores import Score, score, summary
+
+ALL_MODES = ("memory", "oracle", "shuffled", "none", "context", "rag", "manner")
+Advance = Callable[[str, int, int], None]
+
+
+def evaluate(
+    path: Path,
+    model: str,
+    modes: Sequence[str] = ALL_MODES,
+    top_k: int = 3,
+    limit: int = 0,
+    advance: Advance = lambda mode, done, total: None,
+) -> dict[str, Any]:
+    """Scores of every mode on the questions of `path` (the first `limit`, if positive).
+
+    `advance` is told (mode, done, total) after every question. Raises ValueError for an unknown
+    mode, DatasetError for a bad file, FileNotFoundError for missing weights.
+    """
+    if unknown := sorted(set(modes) - set(ALL_MODES)):
+        raise ValueError(f"unknown mode {', '.join(unknown)}; there are: {', '.join(ALL_MODES)}")
+    dataset = load_dataset(path)
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        with (
+            MemoryStore(root) as store,
+            RollingBuffer(root / "buffer.sqlite", max_seconds=float(10**9)) as buffer,
+        ):
+            answerer = Answerer.load(store, model)
+            cutter = EpisodeCutter(count=answerer.space.tower.count)
+            compiler = Compiler(answerer.space, answerer.passport_encoder, store, buffer, cutter)
+            files = compile_dataset(dataset, compiler, buffer)
+            answerer.index.synchronise(store)
+            asked = Modes(dataset, files, answerer, top_k)
+            questions = dataset.questions[: limit or None]
+            rows: dict[str, Any] = {}
+            answers: list[dict[str, Any]] = [
+                {"q": question.text, "accepted": list(question.answers)} for question in questions
+            ]
+            for name in modes:
+                scores: list[Score] = []
+                for place, question in enumerate(questions):
+                    answer, tokens, stages = asked.modes[name](question)
+                    scores.append(score(answer, question.answers, tokens, stages))
+                    answers[place][name] = answer
+                    advance(name, place + 1, len(questions))
+                rows[name] = summary(scores)
+            stored = len(store)
+    return {
+        "file": path.name,
+        "model": model,
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, {platform.system()}",
+        "episodes": len(dataset.episodes),
+        "memory_files": stored,
+        "top_k": top_k,
+        "modes": rows,
+        "answers": answers,
+    }
