@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.experience.buffered_event import BufferedEvent
 from universal_memory.experience.event import Event, Modality
+
+# A machine under load is not a failure.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 MakeEvent = Callable[..., Event]
 

@@ -54,6 +54,23 @@ def test_a_tool_result_that_changes_back_is_news(make_event, make_rows):
     assert [row.event.stamp // 10**9 for row in kept] == [0, 2, 3]
 
 
+def test_a_camera_that_reads_part_of_what_it_read_has_no_news(make_event, make_rows):
+    def seen(second, text):
+        return make_event(second, text, stream="front", modality=Modality.CAMERA)
+
+    kept, _ = NoveltyFilter().select(
+        make_rows(
+            seen(0, "Sign reads: Box 3 Christmas lights, room 12."),
+            seen(1, "Sign reads: Christmas lights."),
+            seen(2, "Sign reads: Box3 Christmas lights, room 12."),
+            seen(3, "Sign reads: room 1."),
+            seen(4, "Sign reads: Box 3 Christmas lights, room 12. Marker: dock."),
+            make_event(5, "Christmas lights.", stream="front"),
+        )
+    )
+    assert [row.event.stamp // 10**9 for row in kept] == [0, 3, 4, 5]
+
+
 def test_asking_again_after_a_failed_compile_loses_nothing(make_event, make_rows):
     line = "Tool door_state() returned state={}."
     rows = make_rows(

@@ -49,7 +49,7 @@ from universal_memory.experience.buffer_statistics import (
     read_token_rates,
 )
 from universal_memory.experience.buffered_event import (
-    COLUMNS,
+    INSERT,
     BufferedEvent,
     from_row,
     identity,
@@ -95,12 +95,8 @@ class RollingBuffer:
                 return int(row["sequence"])
             cursor = database.execute("INSERT INTO seen(identity) VALUES (?)", (key,))
             sequence = int(cursor.lastrowid or 0)
-            values = (sequence, self._clock.segment, elapsed, len(event.tokens), *to_row(event))
-            database.execute(
-                f"INSERT INTO events(sequence, segment, elapsed, token_count, {COLUMNS})"
-                f" VALUES ({', '.join('?' * len(values))})",
-                values,
-            )
+            place = (sequence, self._clock.segment, elapsed, len(event.tokens))
+            database.execute(INSERT, (*place, *to_row(event)))
             self._tokens += len(event.tokens)
             self._tokens -= self._aging.apply(database, sequence, self._tokens)
             return sequence
@@ -199,7 +195,7 @@ class RollingBuffer:
         self.close()
 
     def _select(self, condition: str, values: tuple[int, ...]) -> list[BufferedEvent]:
-        query = f"SELECT * FROM events WHERE {condition} ORDER BY segment, stamp, sequence"
+        query = f"SELECT * FROM events WHERE {condition} ORDER BY segment, stamp, sequence"  # noqa: S608
         with self._reading() as database:
             return [from_row(row) for row in database.execute(query, values)]
 

@@ -78,7 +78,7 @@ def connect(path: Path, read_only: bool) -> sqlite3.Connection:
 
 
 def _reading_mode(path: Path) -> str:
-    """On a read-only file system SQLite cannot make the log's index; without a log none is needed."""
+    """Name SQLite's mode: on a read-only file system it cannot make the log's index, if any."""
     has_log = path.with_name(path.name + "-wal").exists()
     return "ro" if has_log or os.access(path.parent, os.W_OK) else "ro&immutable=1"
 

@@ -32,8 +32,8 @@ class BufferStatistics:
 def read_statistics(database: sqlite3.Connection, duplicates: int) -> BufferStatistics:
     """Count what the tables hold; `duplicates` is known only to the writer."""
     states = database.execute("SELECT state, COUNT(*) FROM events GROUP BY state")
-    held = {state: count for state, count in states}
-    left = {name: value for name, value in database.execute("SELECT name, value FROM counters")}
+    held = dict(states)
+    left = dict(database.execute("SELECT name, value FROM counters"))
     return BufferStatistics(
         pending=held.get(PENDING, 0),
         claimed=held.get(CLAIMED, 0),

@@ -12,7 +12,10 @@ import numpy as np
 
 from universal_memory.experience.event import Event, Pose
 
-COLUMNS = "stamp, stream, modality, tokens, text, speaker, pose, flags, features, source"
+INSERT = """
+    INSERT INTO events(sequence, segment, elapsed, token_count, stamp, stream, modality, tokens,
+                       text, speaker, pose, flags, features, source)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ def identity(event: Event) -> bytes:
 
 
 def to_row(event: Event) -> tuple[Any, ...]:
-    """Return the values of `COLUMNS`; tokens as little-endian int64, features as float32."""
+    """Return the values of `INSERT` from `stamp` on; tokens as int64, features as float32."""
     return (
         event.stamp,
         event.stream,
@@ -52,7 +55,7 @@ def to_row(event: Event) -> tuple[Any, ...]:
 
 
 def from_row(row: sqlite3.Row) -> BufferedEvent:
-    """Rebuild the event from a row that has `sequence`, `segment` and `COLUMNS`."""
+    """Rebuild the event from a row of `events`."""
     pose = None
     if row["pose"]:
         frame_id, position, orientation = json.loads(row["pose"])

@@ -1,9 +1,11 @@
 """
 What carries nothing new: events without text, and repeats.
 
-A repeat says what the same stream said within the last `window_seconds`, letter case and punctuation
-aside. A tool is compared with its own last result: `door=open`, `door=closed`, `door=open` are three
-pieces of news, the same state polled three times is one. Nothing is dropped without being counted.
+A repeat says what the same stream said within the last `window_seconds`, letter case and
+punctuation aside. A tool is compared with its own last result: `door=open`, `door=closed`,
+`door=open` are three pieces of news, the same state polled three times is one. A camera that reads
+part of what it has just read, or the same without a space, has no news. Nothing is dropped without
+being counted.
 """
 
 from __future__ import annotations
@@ -69,12 +71,25 @@ class NoveltyFilter:
             return EMPTY
         key = (event.stream, subject(event))
         heard = self._heard.get(key)
+        if heard is None and event.modality == Modality.CAMERA:
+            heard = self._seen_in(event, text)
+            text = heard.text if heard else text
         if heard and heard.text == text and abs(event.stamp - heard.stamp) <= self._window:
             heard.stamp = event.stamp
             return REPEAT
         self._heard[key] = _Heard(text, event.stamp)
         self._kept.add(row.sequence)
         self._forget_before(event.stamp - self._window)
+        return None
+
+    def _seen_in(self, event: Event, text: str) -> _Heard | None:
+        """Find a recent view of the same stream that holds all of `text`."""
+        part = text.removeprefix("sign reads ")
+        for (stream, _), old in self._heard.items():
+            if stream == event.stream and abs(event.stamp - old.stamp) <= self._window:
+                same = old.text.replace(" ", "") == text.replace(" ", "")
+                if same or f" {part} " in f" {old.text} ":
+                    return old
         return None
 
     def _forget_before(self, stamp: int) -> None:

@@ -1,9 +1,9 @@
 """
-Sound as events: `Anna said: my tea should be weak.`
+Sound as events, in the form `Anna said: my tea should be weak`.
 
 Chunks of PCM16 are pushed in as they arrive. They become one 16 kHz stream, voice activity cuts
-utterances out of it, Whisper writes them down. An event is stamped at the start of its utterance and
-known at its end. Silence and noise give no event; a transcript not to be believed is counted.
+utterances out of it, Whisper writes them down. An event is stamped at the start of its utterance
+and known at its end. Silence and noise give no event; a transcript not to be believed is counted.
 
 Surprising: lost chunks of up to a second are heard as silence, so an utterance survives them; a
 longer gap, or a clock that jumps back, ends it.

@@ -46,7 +46,8 @@ class Resampler:
         frames = [out.to_ndarray()[0] for out in self._resampler.resample(frame)]
         if not frames:
             return EMPTY
-        return np.divide(np.concatenate(frames), 32768, dtype=np.float32)
+        heard: Samples = np.divide(np.concatenate(frames), 32768, dtype=np.float32)
+        return heard
 
 
 def to_mono(samples: NDArray[np.int16], rate: int, channels: int) -> NDArray[np.int16]:
@@ -64,5 +65,5 @@ def to_mono(samples: NDArray[np.int16], rate: int, channels: int) -> NDArray[np.
         )
     if channels == 1:
         return samples
-    mono = samples.reshape(-1, channels).mean(axis=1, dtype=np.float32)
-    return mono.astype(np.int16)
+    mono: NDArray[np.int16] = samples.reshape(-1, channels).mean(axis=1).astype(np.int16)
+    return mono

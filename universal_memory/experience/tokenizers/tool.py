@@ -1,13 +1,13 @@
 """
-Tool calls as one canonical line: `Tool set_timer(label=oven, minutes=25) returned state=ok.`
+Tool calls as one canonical line, `Tool set_timer(label=oven, minutes=25) returned state=ok`.
 
 A failed call reads `Tool NAME(...) failed: error=REASON.`. Nested objects are flattened with dots
 (`pose.x=1.5`), lists are joined by slashes (`rooms=hall/kitchen`), lists that hold objects are
 numbered (`items.0.name=milk`). Keys stay in the order given and numbers as they were written, so
 the same call always gives the same line.
 
-Tool calls are untrusted: what is not JSON is kept as text and the event is flagged, and a line never
-grows beyond a bound, however large the result.
+Tool calls are untrusted: what is not JSON is kept as text and the event is flagged, and a line
+never grows beyond a bound, however large the result.
 """
 
 from __future__ import annotations
