@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 from universal_memory.node_table import REPLAY_PARAMETERS_FILE, parameters_file
 from universal_memory.nodes.backlog import Backlog
@@ -28,9 +28,10 @@ from universal_memory.runtime.questionnaire import Question, Reply
 from universal_memory.runtime.recording import Recording, RecordingError
 
 # Which input of the nodes a recorded type belongs to; the first topic of a type is taken.
+COMPRESSED = "sensor_msgs/msg/CompressedImage"
 INPUTS = {
     "sensor_msgs/msg/Image": "image",
-    "sensor_msgs/msg/CompressedImage": "image",
+    COMPRESSED: "image",
     "geometry_msgs/msg/PoseStamped": "pose",
     "universal_memory_msgs/msg/AudioChunk": "audio",
     "universal_memory_msgs/msg/ToolCall": "tool_calls",
@@ -167,9 +168,12 @@ class Demonstration:
         }
         if replayed:
             with Recording(settings.bag) as recording:
-                remaps = listened(recording)
+                remaps, camera = wiring(recording)
                 for node in ("camera_ingest", "audio_ingest", "tool_ingest"):
                     parameters[node] = {"source": recording.name}
+            parameters["camera_ingest"] |= camera
+            if (markers := settings.bag / "markers.yaml").is_file():
+                parameters["camera_ingest"]["marker_file"] = str(markers.resolve())
         return from_table(
             [parameters_file(REPLAY_PARAMETERS_FILE)],
             parameters,
@@ -198,6 +202,24 @@ def listened(recording: Recording) -> dict[str, str]:
     return found
 
 
+def wiring(recording: Recording) -> tuple[dict[str, str], dict[str, object]]:
+    """Remaps of the nodes' inputs to the recorded topics, and what the camera node must know.
+
+    As with image_transport, compressed images of camera `image` come on `image/compressed`.
+    """
+    remaps = listened(recording)
+    if (image := remaps.get("image")) is None:
+        return remaps, {}
+    if recording.topics[image].kind != COMPRESSED:
+        return remaps, {"image_transport": "raw"}
+    if not image.endswith("/compressed"):
+        raise RecordingError(
+            f"compressed images are recorded on {image}: rename the topic to end in /compressed"
+        )
+    remaps["image"] = image.removesuffix("/compressed")
+    return remaps, {"image_transport": "compressed"}
+
+
 def environment(domain_id: int) -> dict[str, str]:
     """Variables that keep a demonstration on this machine and in a domain of its own."""
     return {
@@ -212,7 +234,7 @@ def _python_path() -> str:
     return os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH", ""))))
 
 
-def _lines(stream: TextIO | None) -> Iterator[str]:
+def _lines(stream: IO[str] | None) -> Iterator[str]:
     """Lines that are a reply; anything a library prints in between is passed over."""
     for line in stream or ():
         try:

@@ -85,8 +85,13 @@ class Player:
         self._ticker.start()
 
     def wait_for(self, topics: Iterable[str], timeout: float = MATCH_SECONDS) -> None:
-        """Return when each recorded topic of `topics` has a subscriber. Raises NobodyListens."""
+        """
+        Return when each recorded topic of `topics` has a subscriber.
+
+        Raises NobodyListens, and RecordingError for a topic that is not in the bag.
+        """
         waiting = list(topics)
+        remapped(self._recording.topics, dict.fromkeys(waiting, ""))
         deadline = time.monotonic() + timeout
         while waiting := [t for t in waiting if not self._publishers[t].get_subscription_count()]:
             if time.monotonic() > deadline:
