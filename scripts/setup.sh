@@ -150,6 +150,7 @@ require_ros_packages() {
         rosidl_default_generators ament_cmake; do
         [ -d "$ros_prefix/share/$name" ] || missing+=("ros-$(basename "$ros_prefix")-${name//_/-}")
     done
+    /usr/bin/python3 -c 'import colcon_core' 2>/dev/null || missing+=(python3-colcon-common-extensions)
     [ ${#missing[@]} -eq 0 ] ||
         fail "ROS 2 at $ros_prefix lacks packages." "sudo apt install ${missing[*]}"
 }
@@ -185,12 +186,13 @@ requirements=(-r requirements.txt -r requirements-development.txt)
 if [ -n "$ros_prefix" ]; then
     require_ros_packages
     constraints=build/constraints.txt
-    requirements+=(colcon-common-extensions)
     label="ROS 2 from $ros_prefix"
+    packages="Python packages that ROS lacks"
 else
     constraints=constraints.txt
     requirements+=(-r requirements-ros.txt)
     label="ROS 2 Kilted from wheels"
+    packages="Python packages, ROS 2 among them"
 fi
 is_current "$packages_stamp" "$packages_now" || steps=$((steps + 3))
 require_tools
@@ -201,7 +203,7 @@ if ! is_current "$packages_stamp" "$packages_now"; then
     step "create the Python environment .venv" make_venv
     [ -z "$ros_prefix" ] || constraints_for_apt_ros >"$constraints"
     step "install PyTorch 2.13.0" install_torch
-    step "install Python packages${ros_prefix:-, ROS 2 among them}" install_packages "${requirements[@]}"
+    step "install $packages" install_packages "${requirements[@]}"
     echo "$packages_now" >"$packages_stamp"
 fi
 [ -n "$ros_prefix" ] || .venv/bin/python scripts/patch_ros_wheels.py >>"$log" 2>&1
