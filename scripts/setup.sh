@@ -125,14 +125,15 @@ install_torch() {
     pip_install -c "$constraints" torch==2.13.0
 }
 
+ros_python() { # apt's Python with apt's ROS, not ours; its setup files read unset variables
+    (set +u && . "$ros_prefix/setup.bash" && exec /usr/bin/python3 "$@")
+}
+
 # apt's ROS is compiled against the distribution's numpy: keep that, and what must fit to it loose.
 constraints_for_apt_ros() {
     local numpy
-    numpy=$(
-        set +u
-        . "$ros_prefix/setup.bash"
-        "$python" -c 'import numpy; print(numpy.__version__)'
-    ) || fail "apt's ROS 2 has no numpy" "sudo apt install python3-numpy"
+    numpy=$(ros_python -c 'import numpy; print(numpy.__version__)') ||
+        fail "apt's ROS 2 has no numpy" "sudo apt install python3-numpy"
     grep -vE '^(numpy|opencv-python-headless|scipy|shapely|setuptools|packaging|pyyaml)==' constraints.txt
     echo "numpy==$numpy"
 }
@@ -150,7 +151,7 @@ require_ros_packages() {
         rosidl_default_generators ament_cmake; do
         [ -d "$ros_prefix/share/$name" ] || missing+=("ros-$(basename "$ros_prefix")-${name//_/-}")
     done
-    /usr/bin/python3 -c 'import colcon_core' 2>/dev/null || missing+=(python3-colcon-common-extensions)
+    ros_python -c 'import colcon_core' 2>/dev/null || missing+=(python3-colcon-common-extensions)
     [ ${#missing[@]} -eq 0 ] ||
         fail "ROS 2 at $ros_prefix lacks packages." "sudo apt install ${missing[*]}"
 }
