@@ -78,8 +78,8 @@ def inspect_architecture(model: nn.Module, target: str | None = None) -> Archite
 
 def weight_shape(module: nn.Module) -> tuple[int, int]:
     """(outputs, inputs) of a linear map: nn.Linear, or the transposed Conv1D of GPT-2."""
-    weight = module.weight
-    if not hasattr(weight, "shape") or len(weight.shape) != 2:
+    weight = getattr(module, "weight", None)
+    if weight is None or len(weight.shape) != 2:
         raise UnknownArchitectureError(f"{type(module).__name__} is not a linear map")
     rows, columns = weight.shape
     return (columns, rows) if type(module).__name__ == "Conv1D" else (rows, columns)

@@ -117,6 +117,10 @@ class Renderer(nn.Module):
         values = torch.matmul(slots, self.value) + self.words_gain * torch.matmul(slots, self.words)
         return self._scaled(torch.matmul(slots, self.key), values)
 
+    def say(self, usv: Tensor) -> Tensor:
+        """What each slot would write with the word map alone: [memories, 16, d_out]."""
+        return torch.matmul(F.layer_norm(usv + self.trunk(usv), (SLOT_WIDTH,)), self.words)
+
     def manner(self) -> Adapter:
         """The shared LoRA: the manner of answering, no memory in it."""
         return self._scaled(self.manner_key, self.manner_value)

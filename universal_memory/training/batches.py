@@ -28,6 +28,7 @@ class QuestionSample:
 class Batch:
     """`texts`: one a memory. `ids` int64 [questions, time], padded on the right. `answer_at`: index
     pairs (row, position) whose next token is `targets`. `gates` float32 [questions, memories].
+    `said`: the model's tokens of all texts, each once a text, and `said_by` the text of each.
     """
 
     texts: list[str]
@@ -37,6 +38,8 @@ class Batch:
     positions: Tensor
     targets: Tensor
     gates: Tensor
+    said: Tensor
+    said_by: Tensor
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,10 @@ def collate(
     ids = torch.full((len(kept), longest), language_model.end_id)
     for row, sequence in enumerate(sequences):
         ids[row, : len(sequence)] = torch.tensor(sequence)
+    words = [
+        sorted(set(language_model.tokenizer.encode(" " + text, add_special_tokens=False)))
+        for text in texts
+    ]
     return Batch(
         texts=texts,
         questions=[questions[index] for index in kept],
@@ -119,6 +126,8 @@ def collate(
         positions=torch.tensor(positions),
         targets=torch.tensor(targets),
         gates=gates[kept],
+        said=torch.tensor([token for tokens in words for token in tokens]),
+        said_by=torch.tensor([text for text, tokens in enumerate(words) for _ in tokens]),
     )
 
 

@@ -44,8 +44,8 @@ class TrainingPlan:
     accumulate: int = 2
     warmup: int = 100
     seed: int = 0
-    closed_share: float = 0.06
-    composition_from: float = 0.12
+    composition_from: float = 0.5
+    words_weight: float = 0.3
     clip: float = 1.0
     checkpoint_minutes: float = 3.0
     validate_every: int = 200
@@ -83,7 +83,7 @@ class BehaviourTraining:
         self.optimizer = torch.optim.AdamW(
             groups, lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
         )
-        self.step, self.seconds = 0, 0.0
+        self.step, self.seconds, self.words_loss = 0, 0.0, 0.0
         if not self._resume():
             self._calibrate()
 
@@ -123,6 +123,7 @@ class BehaviourTraining:
             torch.set_grad_enabled(self.train_encoder and torch.is_grad_enabled()),
         ):
             usv = self.encoder(states.states, states.mask)
+        words = self._words_loss(usv.float(), batch) if torch.is_grad_enabled() else None
         with torch.autocast(self.device, dtype=torch.bfloat16):
             memories, manner = self.renderer(usv.float()), self.renderer.manner()
             adapter = fuse([memories, manner])
@@ -138,7 +139,24 @@ class BehaviourTraining:
         wrong = (logits.argmax(-1) != targets).float()
         missed = torch.zeros(len(batch.ids), device=self.device)
         missed.index_add_(0, batch.rows.to(self.device), wrong)
-        return F.cross_entropy(logits, targets), missed == 0
+        loss = F.cross_entropy(logits, targets)
+        if words is not None:
+            self.words_loss = float(words.detach())
+            loss = loss + self.plan.words_weight * words
+        return loss, missed == 0
+
+    def _words_loss(self, usv: Tensor, batch: Batch) -> Tensor:
+        """Every token of a text should be said by some slot of its memory, through the word map.
+
+        A dense signal on all words of a text, where the answer gives one on a few: it is what an
+        open vocabulary needs. Mean over tokens of -log of the slots' mean probability.
+        """
+        with torch.autocast(self.device, dtype=torch.bfloat16):
+            said = self.decoder.final_norm(self.renderer.say(usv))
+        logits = self.decoder.head(said.float())
+        level = logits.logsumexp(-1)[batch.said_by]
+        token = logits[batch.said_by, :, batch.said]
+        return (math.log(SLOTS) - (token - level).logsumexp(-1)).mean()
 
     @torch.no_grad()
     def validate(self, questions: int = 128) -> dict[str, float]:
@@ -199,7 +217,9 @@ class BehaviourTraining:
         """Part `part` of step `step`: the same for the same seed, resumed or not."""
         plan = self.plan
         seed = (plan.seed * 1_000_003 + self.step) * 8 + part
-        vocabulary = "closed" if self.progress < plan.closed_share else "open"
+        # The mechanism is learned on few words, the words by the way; then all words.
+        closed = random.Random(seed).random() < max(0.15, 0.9 - 1.4 * self.progress)
+        vocabulary = "closed" if closed else "open"
         shape = plan.shape
         if self.progress < plan.composition_from:
             shape = BatchShape(shape.memories, shape.questions, 0.0, 0.0, (0.6, 0.2, 0.2, 0, 0, 0))
@@ -223,7 +243,11 @@ class BehaviourTraining:
             composed += right.cpu()[~single].tolist()
         norm = nn.utils.clip_grad_norm_(self.parameters, self.plan.clip)
         self.optimizer.step()
-        measured = {"loss": sum(losses) / len(losses), "norm": float(norm)}
+        measured = {
+            "loss": sum(losses) / len(losses),
+            "norm": float(norm),
+            "words": self.words_loss,
+        }
         if alone:
             measured["right"] = sum(alone) / len(alone)
         if composed:

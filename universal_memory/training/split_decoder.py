@@ -30,6 +30,7 @@ class SplitDecoder:
         self.lower = _slice(decoder, name, blocks, 0, first)
         for final in ("norm", "ln_f", "final_layer_norm"):
             if final in self.lower._modules:
+                self.final_norm = self.lower._modules[final]
                 self.lower._modules[final] = nn.Identity()
         self.upper = _slice(decoder, name, blocks, first, len(blocks))
         self.head = model.get_output_embeddings()

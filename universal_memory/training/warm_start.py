@@ -25,7 +25,7 @@ def shared_words(tower: TextTower, language_model: LanguageModel) -> tuple[list[
     for word, index in sorted(vocabulary.items(), key=lambda entry: entry[1]):
         if not word.isalnum() or not word.isascii():
             continue
-        for form in {word, word.capitalize()}:
+        for form in dict.fromkeys((word, word.capitalize())):
             tokens = language_model.tokenizer.encode(" " + form, add_special_tokens=False)
             if len(tokens) == 1:
                 tower_ids.append(index)
