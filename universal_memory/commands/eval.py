@@ -24,6 +24,9 @@ def evaluate(
     modes: Annotated[str, typer.Option(help="Comma-separated modes.")] = MODES,
     top_k: Annotated[int, typer.Option(help="Files fused in mode memory, texts in rag.")] = 3,
     limit: Annotated[int, typer.Option(help="Ask only the first N questions; 0: all.")] = 0,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Questions decoded at once: faster; times are shares.")
+    ] = 1,
     output: Annotated[Path | None, typer.Option("--json", help="Write everything here.")] = None,
     make: Annotated[
         str, typer.Option(help="Write the project's own set to FILE first: SPLIT:EPISODES:FACTS.")
@@ -52,7 +55,7 @@ def evaluate(
             progress.update(task, description=mode, completed=done, total=total)
 
         names = [name.strip() for name in modes.split(",") if name.strip()]
-        result = run(file, model, names, top_k, limit, advance)
+        result = run(file, model, names, top_k, limit, batch, advance=advance)
     _show(result)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +74,7 @@ def _make(file: Path, recipe: str, seed: int) -> None:
 def _show(result: dict[str, Any]) -> None:
     typer.echo(
         f"{result['file']}: {result['episodes']} episodes, {result['memory_files']} files,"
-        f" {result['model']}, {result['machine']}, top {result['top_k']}"
+        f" {result['model']}, {result['machine']}, top {result['top_k']}, batch {result['batch']}"
     )
     stages = ("route", "load", "render", "generate")
     rows = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from universal_memory.memory.store import MemoryStore
 from universal_memory.runtime.answerer import Answerer
 from universal_memory.runtime.compiler import Compiler
 from universal_memory.training.evaluation.dataset import compile_dataset, load_dataset
+from universal_memory.training.evaluation.decoding import decode
 from universal_memory.training.evaluation.modes import Modes
 from universal_memory.training.evaluation.scores import Score, score, summary
 
@@ -29,10 +31,13 @@ def evaluate(
     modes: Sequence[str] = ALL_MODES,
     top_k: int = 3,
     limit: int = 0,
+    batch: int = 1,
+    max_tokens: int = 24,
     advance: Advance = lambda mode, done, total: None,
 ) -> dict[str, Any]:
     """Scores of every mode on the questions of `path` (the first `limit`, if positive).
 
+    `batch` questions are decoded at once; the time of generation is then their share of it.
     `advance` is told (mode, done, total) after every question. Raises ValueError for an unknown
     mode, DatasetError for a bad file, FileNotFoundError for missing weights.
     """
@@ -58,11 +63,24 @@ def evaluate(
             ]
             for name in modes:
                 scores: list[Score] = []
-                for place, question in enumerate(questions):
-                    answer, tokens, stages = asked.modes[name](question)
-                    scores.append(score(answer, question.answers, tokens, stages))
-                    answers[place][name] = answer
-                    advance(name, place + 1, len(questions))
+                for start in range(0, len(questions), batch):
+                    part = questions[start : start + batch]
+                    prepared = [asked.by_name[name](question) for question in part]
+                    started = time.perf_counter()
+                    texts = decode(answerer.language_model, prepared, max_tokens)
+                    generate_ms = 1000 * (time.perf_counter() - started) / len(part)
+                    for place, (question, ready, text) in enumerate(
+                        zip(part, prepared, texts, strict=True), start
+                    ):
+                        stages = {
+                            "route": ready.route_ms,
+                            "load": ready.load_ms,
+                            "render": ready.render_ms,
+                            "generate": generate_ms,
+                        }
+                        scores.append(score(text, question.answers, len(ready.prompt), stages))
+                        answers[place][name] = text
+                    advance(name, start + len(part), len(questions))
                 rows[name] = summary(scores)
             stored = len(store)
     return {
@@ -72,6 +90,7 @@ def evaluate(
         "episodes": len(dataset.episodes),
         "memory_files": stored,
         "top_k": top_k,
+        "batch": batch,
         "modes": rows,
         "answers": answers,
     }
