@@ -1,0 +1,127 @@
+"""The renderer: its scales, its card, and what it refuses to be used for."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_models import INNER, WIDTH, tiny_model
+from torch import Tensor
+
+from universal_memory.rendering.architecture import ArchitectureMap, inspect_architecture
+from universal_memory.rendering.fusion import fuse
+from universal_memory.rendering.renderer import Renderer, RendererConfig, RendererNotFoundError
+from universal_memory.weights import read_card, save_weights
+
+SPACE = "test-space"
+
+
+@pytest.fixture
+def architecture() -> ArchitectureMap:
+    return inspect_architecture(tiny_model("llama"))
+
+
+@pytest.fixture
+def renderer(architecture: ArchitectureMap) -> Renderer:
+    torch.manual_seed(1)
+    return Renderer(RendererConfig.for_architecture(architecture, SPACE))
+
+
+def usvs(count: int) -> Tensor:
+    drawn = torch.randn(count, 16, 256, generator=torch.Generator().manual_seed(2))
+    return torch.nn.functional.layer_norm(drawn, (256,))
+
+
+def save(renderer: Renderer, models: Path, name: str = "tiny") -> Path:
+    path = models / "renderers" / name / "renderer.safetensors"
+    save_weights(path, renderer, {"config": asdict(renderer.config), "seed": 1})
+    return path
+
+
+def test_upper_two_fifths_are_adapted(architecture: ArchitectureMap) -> None:
+    deep = replace(architecture, layers=30)
+    assert RendererConfig.for_architecture(deep, SPACE).layers == tuple(range(18, 30))
+    assert RendererConfig.for_architecture(deep, SPACE, first_layer=28).layers == (28, 29)
+
+
+def test_a_memory_is_rank_sixteen(renderer: Renderer) -> None:
+    adapter = renderer.render(usvs(1)[0])
+    assert adapter.layers == renderer.config.layers == (2, 3)
+    assert (adapter.keys.shape, adapter.values.shape) == ((2, 16, INNER), (2, 16, WIDTH))
+    assert not adapter.keys.requires_grad
+
+
+def test_memories_together_are_their_fusion(renderer: Renderer) -> None:
+    usv = usvs(3)
+    together = renderer(usv)
+    fused = fuse([renderer.render(one) for one in usv])
+    assert together.rank == 48
+    torch.testing.assert_close(together.keys, fused.keys, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(together.values, fused.values, atol=1e-6, rtol=1e-5)
+
+
+def test_memories_differ_and_manner_starts_as_nothing(renderer: Renderer) -> None:
+    first, second = (renderer.render(one).delta(3) for one in usvs(2))
+    assert (first - second).norm() > 0.5 * first.norm() > 0
+    assert renderer.manner().rank == renderer.config.manner_rank
+    assert not renderer.manner().delta(3).any()
+
+
+def test_calibration_evens_out_the_inputs(renderer: Renderer) -> None:
+    spread = torch.logspace(-0.9, 2, INNER)
+    inputs = torch.randn(2, 4000, INNER, generator=torch.Generator().manual_seed(0)) * spread
+    outputs = torch.full((2, 10, WIDTH), 3.0)
+    renderer.calibrate(inputs, outputs)
+    seen = (inputs * renderer.key_scale).square().mean(1).sqrt()
+    floor = 0.1 * float(inputs.square().mean(1).sqrt().median())
+    loud = spread > 1.1 * floor
+    torch.testing.assert_close(seen[:, loud], torch.ones_like(seen[:, loud]), atol=1e-3, rtol=0)
+    assert (seen[:, spread < 0.9 * floor] < 1).all()  # silent dimensions are not blown up
+    torch.testing.assert_close(renderer.value_scale, torch.full((2, 1, 1), 0.3))
+
+
+def test_card_and_weights_come_back(
+    renderer: Renderer, architecture: ArchitectureMap, tmp_path: Path
+) -> None:
+    path = save(renderer, tmp_path)
+    assert RendererConfig.from_card(read_card(path)) == renderer.config
+    loaded = Renderer.load(architecture, SPACE, tmp_path)
+    assert loaded.config == renderer.config
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    usv = usvs(1)[0]
+    wanted, got = renderer.render(usv).delta(3), loaded.render(usv).delta(3)
+    assert (got - wanted).norm() < 2e-3 * wanted.norm()  # half precision on disk
+
+
+def test_the_right_one_of_several_is_found(
+    renderer: Renderer, architecture: ArchitectureMap, tmp_path: Path
+) -> None:
+    save(Renderer(replace(renderer.config, space_id="older")), tmp_path, "a")
+    save(Renderer(replace(renderer.config, fingerprint="0" * 16)), tmp_path, "b")
+    save(renderer, tmp_path, "c")
+    assert torch.equal(
+        Renderer.load(architecture, SPACE, tmp_path).key, renderer.key.detach().half().float()
+    )
+
+
+def test_other_architecture_is_refused(renderer: Renderer, tmp_path: Path) -> None:
+    save(renderer, tmp_path)
+    other = inspect_architecture(tiny_model("gemma3"))
+    message = rf"gemma3_text.*64 -> 32.*there are: tiny \(space {SPACE}\).*`ump train renderer"
+    with pytest.raises(RendererNotFoundError, match=message):
+        Renderer.load(other, SPACE, tmp_path)
+
+
+def test_other_space_is_refused(
+    renderer: Renderer, architecture: ArchitectureMap, tmp_path: Path
+) -> None:
+    save(renderer, tmp_path)
+    with pytest.raises(RendererNotFoundError, match=r"space elsewhere.*`ump train renderer"):
+        Renderer.load(architecture, "elsewhere", tmp_path)
+
+
+def test_no_renderer_at_all(architecture: ArchitectureMap, tmp_path: Path) -> None:
+    with pytest.raises(RendererNotFoundError, match="there are: none"):
+        Renderer.load(architecture, SPACE, tmp_path)

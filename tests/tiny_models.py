@@ -1,0 +1,133 @@
+"""Tiny random models: decoders of four families, a tokenizer, a folder that `LanguageModel` loads.
+
+Weights are drawn with a spread that makes every layer matter; with the usual 0.02 a decoder of this
+size is its embedding and little else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor, nn
+from transformers import (
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+from universal_memory.rendering.adapter import Adapter
+from universal_memory.rendering.architecture import ArchitectureMap, inspect_architecture
+from universal_memory.runtime.language_model import LanguageModel
+
+FAMILIES = ("llama", "gemma3", "qwen2", "gpt2")
+VOCABULARY = 96
+LAYERS = 4
+WIDTH, INNER = 32, 64
+END, START = "<|im_end|>", "<|im_start|>"
+TEMPLATE = (
+    "{% for message in messages %}<|im_start|>user\n{{ message['content'] }}<|im_end|>\n"
+    "{% endfor %}<|im_start|>assistant\n"
+)
+
+
+def tiny_model(family: str, seed: int = 0, vocabulary: int = VOCABULARY) -> PreTrainedModel:
+    """A random decoder of `family` in float32, in evaluation mode, its weights frozen."""
+    torch.manual_seed(seed)
+    common = {
+        "vocab_size": vocabulary,
+        "hidden_size": WIDTH,
+        "intermediate_size": INNER,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 128,
+        "initializer_range": 0.2,
+        "tie_word_embeddings": True,
+    }
+    model: PreTrainedModel
+    if family == "llama":
+        model = LlamaForCausalLM(LlamaConfig(**common))
+    elif family == "qwen2":
+        model = Qwen2ForCausalLM(Qwen2Config(**common))
+    elif family == "gemma3":
+        kinds = ["sliding_attention", "full_attention", "sliding_attention", "full_attention"]
+        config = Gemma3TextConfig(**common, head_dim=8, sliding_window=4, layer_types=kinds)
+        model = Gemma3ForCausalLM(config)
+    elif family == "gpt2":
+        model = GPT2LMHeadModel(
+            GPT2Config(
+                vocab_size=vocabulary, n_embd=WIDTH, n_inner=INNER, n_layer=LAYERS, n_head=4,
+                n_positions=128, initializer_range=0.2,
+            )
+        )  # fmt: skip
+    else:
+        raise ValueError(f"no tiny model of {family!r}: one of {', '.join(FAMILIES)}")
+    return model.eval().requires_grad_(False)
+
+
+def random_adapter(
+    architecture: ArchitectureMap, layers: tuple[int, ...] = (1, 3), rank: int = 5, seed: int = 7
+) -> Adapter:
+    """An adapter of normal numbers, about as strong as the map it changes."""
+    drawn = torch.Generator().manual_seed(seed)
+    return Adapter(
+        layers,
+        torch.randn(len(layers), rank, architecture.d_in, generator=drawn),
+        torch.randn(len(layers), rank, architecture.d_out, generator=drawn) * 0.1,
+    )
+
+
+def random_ids(batch: int = 2, time: int = 9, vocabulary: int = VOCABULARY) -> Tensor:
+    """Token ids int64 [batch, time]."""
+    return torch.randint(vocabulary, (batch, time), generator=torch.Generator().manual_seed(3))
+
+
+def parameters_of(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of every parameter and buffer, to compare with later."""
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def assert_untouched(model: nn.Module, before: dict[str, Tensor]) -> None:
+    """Every parameter is bit for bit what it was, and no hook is left anywhere."""
+    after = model.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert not [name for name, part in model.named_modules() if part._forward_hooks]
+
+
+def as_language_model(model: PreTrainedModel) -> LanguageModel:
+    """`model` as a LanguageModel without a tokenizer, for what needs the decoder only."""
+    language_model = LanguageModel.__new__(LanguageModel)
+    language_model.model, language_model.device = model, "cpu"
+    language_model.architecture = inspect_architecture(model)
+    return language_model
+
+
+def save_language_model(folder: Path, texts: list[str], vocabulary: int = 900) -> Path:
+    """A folder with a tiny Llama and a byte-level BPE tokenizer trained on `texts`."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[START, END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token=END, additional_special_tokens=[START]
+    )
+    fast.chat_template = TEMPLATE
+    fast.save_pretrained(str(folder))
+    tiny_model("llama", vocabulary=len(fast)).save_pretrained(str(folder))
+    return folder
