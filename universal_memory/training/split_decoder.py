@@ -33,6 +33,8 @@ class SplitDecoder:
                 self.final_norm = self.lower._modules[final]
                 self.lower._modules[final] = nn.Identity()
         self.upper = _slice(decoder, name, blocks, first, len(blocks))
+        if "wpe" in self.upper._modules:  # GPT-2 would add its positions a second time
+            self.upper._modules["wpe"] = _NoPositions()
         self.head = model.get_output_embeddings()
 
     @torch.no_grad()
@@ -59,6 +61,13 @@ class SplitDecoder:
                 handle.remove()
         inputs = torch.stack([given[mask].float() for given, _ in seen])
         return inputs, torch.stack([out[mask].float() for _, out in seen])
+
+
+class _NoPositions(nn.Module):
+    """Position embeddings of a part whose input has them already."""
+
+    def forward(self, positions: Tensor) -> Tensor:
+        return torch.zeros((), device=positions.device)
 
 
 def _slice(decoder: nn.Module, name: str, blocks: nn.ModuleList, start: int, end: int) -> nn.Module:
