@@ -24,6 +24,7 @@ from universal_memory import __version__
 COMMANDS = {
     "demo": "Replay a day in a home, compile it, and ask the robot about it.",
     "up": "Start all nodes for daily use.",
+    "replay": "Publish a recorded bag, with /clock.",
     "query": "Ask the robot a question.",
     "compile": "Turn recorded experience into memory files.",
     "memory": "List, inspect, verify, move and forget memory files.",

@@ -70,9 +70,11 @@ def test_nobody_listening_is_an_error_with_the_remedy(graph: Graph, bag: Path) -
 
 def test_what_is_not_in_the_bag_cannot_be_waited_for_or_remapped(bag: Path) -> None:
     with Recording(bag) as recording:
-        with Player(recording, domain_id=DOMAIN) as player:
-            with pytest.raises(RecordingError, match=r"no topic /nothing.*it has /bytes"):
-                player.wait_for(["/nothing"])
+        with (
+            Player(recording, domain_id=DOMAIN) as player,
+            pytest.raises(RecordingError, match=r"no topic /nothing.*it has /bytes"),
+        ):
+            player.wait_for(["/nothing"])
         with pytest.raises(RecordingError, match="no topic /nothing"):
             Player(recording, remaps={"/nothing": "/x"}, domain_id=DOMAIN)
 

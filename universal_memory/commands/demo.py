@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from universal_memory.commands.console import printable
+from universal_memory.commands.robot import ros_at_hand
 from universal_memory.runtime.questionnaire import (
     Question,
     Reply,
@@ -68,7 +69,8 @@ def demo(
     if not keep:
         shutil.rmtree(store, ignore_errors=True)
 
-    from universal_memory.nodes.demonstration import Demonstration, Settings
+    with ros_at_hand("ask a store itself: `ump query --offline`"):
+        from universal_memory.nodes.demonstration import Demonstration, Settings
 
     signal.signal(signal.SIGTERM, _terminated)
     console = Console(width=None if sys.stdout.isatty() else 160)
@@ -240,6 +242,7 @@ class _Stages:
                 TimeRemainingColumn(),
                 console=self._console,
                 transient=True,
+                disable=not self._console.is_terminal,
             )
             self._progress.add_task("", total=total)
             self._progress.start()

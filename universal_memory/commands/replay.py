@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from universal_memory.commands.robot import ros_at_hand
 from universal_memory.runtime.recording import Recording
 
 app = typer.Typer(add_completion=False)
@@ -34,7 +35,8 @@ def replay(
 
     Uses the environment's ROS_DOMAIN_ID. Listeners need `use_sim_time`.
     """
-    from universal_memory.nodes.player import Player
+    with ros_at_hand("play the bag where ROS 2 is"):
+        from universal_memory.nodes.player import Player
 
     console = Console(stderr=True)
     with Recording(bag) as recording:

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import yaml
+
 from universal_memory.node_table import REPLAY_PARAMETERS_FILE, parameters_file
 from universal_memory.nodes.backlog import Backlog
 from universal_memory.nodes.client import QueryClient
@@ -172,8 +174,10 @@ class Demonstration:
                 for node in ("camera_ingest", "audio_ingest", "tool_ingest"):
                     parameters[node] = {"source": recording.name}
             parameters["camera_ingest"] |= camera
-            if (markers := settings.bag / "markers.yaml").is_file():
-                parameters["camera_ingest"]["marker_file"] = str(markers.resolve())
+        if (file := settings.bag / "markers.yaml").is_file():
+            names = yaml.safe_load(file.read_text(encoding="utf-8"))
+            markers = [f"{number}={name}" for number, name in names.items()]
+            parameters.setdefault("camera_ingest", {})["markers"] = markers
         return from_table(
             [parameters_file(REPLAY_PARAMETERS_FILE)],
             parameters,
