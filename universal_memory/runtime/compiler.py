@@ -37,7 +37,8 @@ class CompileReport:
 class Compiler:
     """Compiles pending events of a buffer into files of a store.
 
-    Safe to kill at any point: the buffer's claims are settled when the next compiler starts.
+    Safe to kill, and to fail, at any point: the buffer's claims are settled before every
+    compilation, and a file that no report has named yet is in the next one.
     """
 
     def __init__(
@@ -54,7 +55,8 @@ class Compiler:
         self.cutter = cutter or EpisodeCutter(count=space.tower.count)
         self.novelty = NoveltyFilter()
         self.keep_text = keep_text
-        buffer.recover(lambda memory_id: memory_id in store)
+        self._unreported: list[CompiledMemory] = []
+        self._settle()
 
     @classmethod
     def load(
@@ -73,17 +75,27 @@ class Compiler:
 
     def compile(self, now: int, flush: bool = False) -> CompileReport:
         """Compile every episode that is complete at `now` (nanoseconds); all of them if `flush`."""
+        self._settle()
         kept, dropped = self.novelty.select(self.buffer.pending())
         self.buffer.mark_compiled([row.sequence for row in dropped], None)
         episodes, tail = self.cutter.cut(kept, now)
         if flush and tail is not None:
             episodes.append(tail)
-        report = CompileReport(dropped=len(dropped), events=len(dropped))
         for episode in episodes:
-            memory = self._compile(episode, now)
-            report.memories.append(memory)
-            report.events += memory.events
-        return report
+            self._unreported.append(self._compile(episode, now))
+        memories, self._unreported = self._unreported, []
+        events = len(dropped) + sum(memory.events for memory in memories)
+        return CompileReport(memories, len(dropped), events)
+
+    def _settle(self) -> None:
+        """Finish what a crash or a full disk left between the claim and the mark."""
+        finished = self.buffer.recover(lambda memory_id: memory_id in self.store)
+        for memory_id, rows in finished.items():
+            record = self.store.record(memory_id)
+            if record is not None:
+                self._unreported.append(
+                    CompiledMemory(memory_id, record.counter, len(rows), record.provenance)
+                )
 
     def _compile(self, episode: Episode, now: int) -> CompiledMemory:
         # One at a time: padding in a batch moves the last bits, and with them the id.
