@@ -1,0 +1,80 @@
+"""The house with a tiny language model in it: the mechanics are real, the knowledge is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from house import House, ScatteredPassports, SignpostRouter
+
+from universal_memory.experience.buffer import RollingBuffer
+from universal_memory.memory.store import MemoryStore
+from universal_memory.rendering.renderer import Renderer, RendererConfig
+from universal_memory.routing.index import PassportIndex
+from universal_memory.routing.passport import PassportEncoder
+from universal_memory.routing.router import QuestionEncoder
+from universal_memory.runtime.answerer import Answerer
+from universal_memory.runtime.compiler import Compiler
+from universal_memory.runtime.language_model import LanguageModel
+from universal_memory.space.encoder import UniversalEncoder
+from universal_memory.space.semantic_space import SemanticSpace
+from universal_memory.space.text_tower import TextTower
+
+
+@pytest.fixture(scope="session")
+def space(tower: TextTower) -> SemanticSpace:
+    torch.manual_seed(0)
+    return SemanticSpace(tower, UniversalEncoder(blocks=1), "test-space")
+
+
+@pytest.fixture(scope="session")
+def passport_encoder(space: SemanticSpace) -> PassportEncoder:
+    torch.manual_seed(0)
+    return ScatteredPassports(space).eval().requires_grad_(False)
+
+
+@pytest.fixture
+def buffer(tmp_path: Path) -> Iterator[RollingBuffer]:
+    with RollingBuffer(tmp_path / "buffer.sqlite", max_seconds=1e6) as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[MemoryStore]:
+    with MemoryStore(tmp_path / "store") as opened:
+        yield opened
+
+
+@pytest.fixture
+def new_compiler(
+    space: SemanticSpace,
+    passport_encoder: PassportEncoder,
+    store: MemoryStore,
+    buffer: RollingBuffer,
+) -> Callable[[], Compiler]:
+    """Starts a compiler, as a new process would."""
+    return lambda: Compiler(space, passport_encoder, store, buffer)
+
+
+@pytest.fixture
+def house(
+    language_model: LanguageModel,
+    space: SemanticSpace,
+    passport_encoder: PassportEncoder,
+    store: MemoryStore,
+    buffer: RollingBuffer,
+    new_compiler: Callable[[], Compiler],
+) -> House:
+    torch.manual_seed(0)
+    architecture = language_model.architecture
+    renderer = Renderer(RendererConfig.for_architecture(architecture, space.space_id))
+    renderer.requires_grad_(False).value.mul_(500)  # loud enough to change every answer
+    router = SignpostRouter(space.tower, QuestionEncoder(), slope=20.0, offset=-6.0)
+    router.signs = {}
+    answerer = Answerer(
+        language_model, renderer, space, passport_encoder, router, store, PassportIndex(),
+        cache_size=2,
+    )  # fmt: skip
+    return House(buffer, store, new_compiler(), answerer, router)
