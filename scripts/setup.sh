@@ -21,26 +21,33 @@ packages_hash() {
     { echo "$root $ros_prefix"; cat constraints.txt requirements*.txt; } | sha256sum
 }
 
-workspace_hash() {
+interfaces_hash() {
     {
         packages_hash
-        find launch config models resource -type f 2>/dev/null | sort
         cat msg/*.msg srv/*.srv ros_ws/src/universal_memory_msgs/{package.xml,CMakeLists.txt}
+    } | sha256sum
+}
+
+package_hash() { # what is in the linked files does not matter, only that they are there
+    {
+        interfaces_hash
+        find launch config resource -type f -not -name '*.pyc' | sort
         cat package.xml setup.py setup.cfg
     } | sha256sum
 }
 
 packages_stamp=.venv/.packages
-workspace_stamp=ros_ws/install/.workspace
+interfaces_stamp=ros_ws/install/.interfaces
+package_stamp=ros_ws/install/.package
 is_current() { # STAMP HASH
     [ -x .venv/bin/python ] && [ "$(cat "$1" 2>/dev/null)" = "$2" ]
 }
 
 packages_now=$(packages_hash)
-workspace_now=$(workspace_hash)
-if is_current "$packages_stamp" "$packages_now" && is_current "$workspace_stamp" "$workspace_now"; then
-    exit 0
-fi
+interfaces_now=$(interfaces_hash)
+package_now=$(package_hash)
+# Each hash contains the one before it.
+is_current "$package_stamp" "$package_now" && exit 0
 
 # ---- Python and compilers
 
@@ -164,13 +171,14 @@ colcon_build() {
             export AMENT_PREFIX_PATH=$VIRTUAL_ENV CMAKE_PREFIX_PATH=$VIRTUAL_ENV
         fi
         cd ros_ws && python -m colcon build --symlink-install --base-paths src \
-            --cmake-args -DBUILD_TESTING=OFF
+            --packages-select "$@" --cmake-args -DBUILD_TESTING=OFF
     )
 }
 
 # An old build may be of another layout, Python or folder than this one: then begin anew.
-build_workspace() {
-    colcon_build || { rm -rf ros_ws/{build,install,log} && colcon_build; }
+build_interfaces() {
+    colcon_build universal_memory_msgs ||
+        { rm -rf ros_ws/{build,install,log} && colcon_build universal_memory_msgs; }
 }
 
 mkdir -p build
@@ -178,7 +186,7 @@ exec 9>build/setup.lock
 if ! flock -n 9; then
     echo "waiting for another set-up of this checkout to end ..." >&2
     flock 9
-    is_current "$workspace_stamp" "$workspace_now" && exit 0
+    is_current "$package_stamp" "$package_now" && exit 0
 fi
 
 : >"$log"
@@ -196,6 +204,7 @@ else
     packages="Python packages, ROS 2 among them"
 fi
 is_current "$packages_stamp" "$packages_now" || steps=$((steps + 3))
+is_current "$interfaces_stamp" "$interfaces_now" || steps=$((steps + 1))
 require_tools
 python=$(find_python python_runs python_builds) || fail "no usable Python after apt install; see $log"
 echo "Setting up with $("$python" --version), $label. Details: build/setup.log" >&2
@@ -207,6 +216,10 @@ if ! is_current "$packages_stamp" "$packages_now"; then
     step "install $packages" install_packages "${requirements[@]}"
     echo "$packages_now" >"$packages_stamp"
 fi
-[ -n "$ros_prefix" ] || .venv/bin/python scripts/patch_ros_wheels.py >>"$log" 2>&1
-step "build the ROS interfaces and package with colcon" build_workspace
-echo "$workspace_now" >"$workspace_stamp"
+if ! is_current "$interfaces_stamp" "$interfaces_now"; then
+    [ -n "$ros_prefix" ] || .venv/bin/python scripts/patch_ros_wheels.py >>"$log" 2>&1
+    step "build the ROS interfaces with colcon" build_interfaces
+    echo "$interfaces_now" >"$interfaces_stamp"
+fi
+step "build the ROS package with colcon" colcon_build universal_memory
+echo "$package_now" >"$package_stamp"
