@@ -13,30 +13,40 @@ from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.training.corpora import EpisodeGenerator, EpisodeSample
 
 MAX_TOKENS = 48
+RECITE = "Recall."
+RECITED_TOKENS = 24
 
 
 @dataclass(frozen=True)
 class QuestionSample:
-    """One question with its answer, about fact `memory` of the batch's memories."""
+    """One question with its answer, about one of the batch's memories.
+
+    `recited`: the answer is the memory's whole text (its first tokens). A dense signal on the order
+    of words, which short answers give little of.
+    """
 
     memory: int
     question: str
     answer: str
+    recited: bool = False
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`texts`: one a memory. `ids` int64 [questions, time], padded on the right. `answer_at`: index
-    pairs (row, position) whose next token is `targets`. `gates` float32 [questions, memories].
-    `said`: the model's tokens of all texts, each once a text, and `said_by` the text of each.
+    """`texts`: one a memory. `ids` int64 [questions, time], `lengths` of them used, padded on the
+    right. (`rows`, `positions`): where the next token is `targets`; `recited`: of a recital.
+    `gates` float32 [questions, memories]. `said`: the model's tokens of all texts, each once a
+    text, and `said_by` the text of each.
     """
 
     texts: list[str]
     questions: list[QuestionSample]
     ids: Tensor
+    lengths: Tensor
     rows: Tensor
     positions: Tensor
     targets: Tensor
+    recited: Tensor
     gates: Tensor
     said: Tensor
     said_by: Tensor
@@ -48,13 +58,15 @@ class BatchShape:
 
     `memories`: number of memory files. `questions`: at most so many a memory, about other facts.
     `composition`: share of questions that are asked with 1-4 other files beside the right one.
-    `groups`: share of memories that come in near-duplicate groups of four.
+    `groups`: share of memories that come in near-duplicate groups of four. `recitals`: so many
+    memories are recited.
     """
 
     memories: int = 16
     questions: int = 2
     composition: float = 0.5
     groups: float = 0.25
+    recitals: int = 0
     fact_counts: tuple[float, ...] = (0.36, 0.20, 0.20, 0.10, 0.07, 0.07)
 
 
@@ -83,10 +95,12 @@ def make_batch(
         for fact in rng.sample(episode.facts, min(shape.questions, len(episode.facts)))
         for question in [rng.choice(fact.questions)]
     ]
+    for memory in rng.sample(range(len(episodes)), min(shape.recitals, len(episodes))):
+        questions.append(QuestionSample(memory, RECITE, episodes[memory].text, recited=True))
     gates = torch.zeros(len(questions), len(episodes))
     for row, sample in enumerate(questions):
         gates[row, sample.memory] = 1.0
-        if rng.random() < shape.composition:
+        if not sample.recited and rng.random() < shape.composition:
             gates[row, _distractors(sample.memory, group_of, rng)] = 1.0
     return collate([episode.text for episode in episodes], questions, gates, language_model)
 
@@ -98,10 +112,12 @@ def collate(
     language_model: LanguageModel,
 ) -> Batch:
     """Token tensors of `questions`; those longer than MAX_TOKENS are left out."""
-    kept, sequences, rows, positions, targets = [], [], [], [], []
+    kept, sequences, rows, positions, targets, recited = [], [], [], [], [], []
     for index, sample in enumerate(questions):
         prompt = language_model.prompt_ids(sample.question)
         answer = language_model.answer_ids(sample.answer)
+        if sample.recited:
+            answer = answer[:RECITED_TOKENS]
         if len(prompt) + len(answer) > MAX_TOKENS:
             continue
         row = len(kept)
@@ -110,6 +126,7 @@ def collate(
         rows += [row] * len(answer)
         positions += range(len(prompt) - 1, len(prompt) - 1 + len(answer))
         targets += answer
+        recited += [sample.recited] * len(answer)
     longest = max(len(sequence) for sequence in sequences)
     ids = torch.full((len(kept), longest), language_model.end_id)
     for row, sequence in enumerate(sequences):
@@ -122,9 +139,11 @@ def collate(
         texts=texts,
         questions=[questions[index] for index in kept],
         ids=ids,
+        lengths=torch.tensor([len(sequence) for sequence in sequences]),
         rows=torch.tensor(rows),
         positions=torch.tensor(positions),
         targets=torch.tensor(targets),
+        recited=torch.tensor(recited),
         gates=gates[kept],
         said=torch.tensor([token for tokens in words for token in tokens]),
         said_by=torch.tensor([text for text, tokens in enumerate(words) for _ in tokens]),

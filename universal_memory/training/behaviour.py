@@ -11,7 +11,7 @@ import math
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from universal_memory.rendering.adapter import attach
+from universal_memory.rendering.adapter import Adapter, attach
 from universal_memory.rendering.fusion import fuse
 from universal_memory.rendering.renderer import Renderer
 from universal_memory.runtime.language_model import LanguageModel
@@ -46,10 +46,11 @@ class TrainingPlan:
     seed: int = 0
     composition_from: float = 0.5
     words_weight: float = 0.3
+    recital_weight: float = 0.5
     clip: float = 1.0
     checkpoint_minutes: float = 3.0
     validate_every: int = 200
-    shape: BatchShape = field(default_factory=BatchShape)
+    shape: BatchShape = field(default_factory=lambda: BatchShape(recitals=6))
 
 
 class BehaviourTraining:
@@ -83,7 +84,8 @@ class BehaviourTraining:
         self.optimizer = torch.optim.AdamW(
             groups, lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
         )
-        self.step, self.seconds, self.words_loss = 0, 0.0, 0.0
+        self.step, self.seconds = 0, 0.0
+        self.words_loss = self.recital_loss = 0.0
         if not self._resume():
             self._calibrate()
 
@@ -130,20 +132,43 @@ class BehaviourTraining:
         adapter = type(adapter)(adapter.layers, adapter.keys.bfloat16(), adapter.values.bfloat16())
         gates = batch.gates.to(self.device).repeat_interleave(SLOTS, dim=1)
         gates = torch.cat([gates, gates.new_ones(len(gates), manner.rank)], dim=1)
-        hidden = self.decoder.below(batch.ids.to(self.device))
-        with attach(self.language_model.model, self.language_model.architecture,
-                    adapter.gated(gates)):  # fmt: skip
-            final = self.decoder.above(hidden)
-        logits = self.decoder.head(final[batch.rows, batch.positions]).float()
-        targets = batch.targets.to(self.device)
+        states, order = self._answer_states(batch, adapter, gates)
+        logits = self.decoder.head(states).float()
+        targets = batch.targets[order].to(self.device)
         wrong = (logits.argmax(-1) != targets).float()
         missed = torch.zeros(len(batch.ids), device=self.device)
-        missed.index_add_(0, batch.rows.to(self.device), wrong)
-        loss = F.cross_entropy(logits, targets)
+        missed.index_add_(0, batch.rows[order].to(self.device), wrong)
+        losses = F.cross_entropy(logits, targets, reduction="none")
+        recited = batch.recited[order].to(self.device)
+        loss = losses[~recited].mean()
+        if bool(recited.any()):
+            self.recital_loss = float(losses[recited].mean().detach())
+            loss = loss + self.plan.recital_weight * losses[recited].mean()
         if words is not None:
             self.words_loss = float(words.detach())
             loss = loss + self.plan.words_weight * words
         return loss, missed == 0
+
+    def _answer_states(
+        self, batch: Batch, adapter: Adapter, gates: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Final hidden states where answers are, and the batch's places they belong to.
+
+        Short and long sequences run apart, so that the short ones are not padded to the long.
+        """
+        states, order = [], []
+        for part in batch.lengths.argsort().chunk(2):
+            ids = batch.ids[part, : int(batch.lengths[part].max())].to(self.device)
+            hidden = self.decoder.below(ids)
+            own = adapter.gated(gates[part.to(self.device)])
+            with attach(self.language_model.model, self.language_model.architecture, own):
+                final = self.decoder.above(hidden)
+            place = torch.full((len(batch.ids),), -1)
+            place[part] = torch.arange(len(part))
+            here = (place[batch.rows] >= 0).nonzero().flatten()
+            states.append(final[place[batch.rows[here]], batch.positions[here]])
+            order.append(here)
+        return torch.cat(states), torch.cat(order)
 
     def _words_loss(self, usv: Tensor, batch: Batch) -> Tensor:
         """Every token of a text should be said by some slot of its memory, through the word map.
@@ -151,11 +176,13 @@ class BehaviourTraining:
         A dense signal on all words of a text, where the answer gives one on a few: it is what an
         open vocabulary needs. Mean over tokens of -log of the slots' mean probability.
         """
+        memories = len(usv) // 2  # half of them: the whole vocabulary for every slot is not cheap
+        some = batch.said_by < memories
         with torch.autocast(self.device, dtype=torch.bfloat16):
-            said = self.decoder.final_norm(self.renderer.say(usv))
+            said = self.decoder.final_norm(self.renderer.say(usv[:memories]))
         logits = self.decoder.head(said.float())
-        level = logits.logsumexp(-1)[batch.said_by]
-        token = logits[batch.said_by, :, batch.said]
+        level = logits.logsumexp(-1)[batch.said_by[some]]
+        token = logits[batch.said_by[some], :, batch.said[some]]
         return (math.log(SLOTS) - (token - level).logsumexp(-1)).mean()
 
     @torch.no_grad()
@@ -165,7 +192,7 @@ class BehaviourTraining:
         for split in ("new_combinations", "held_out"):
             for facts in (1, 3):
                 weights = tuple(float(count == facts) for count in range(1, 7))
-                shape = BatchShape(questions // 2, 1, 0.0, 0.0, weights)
+                shape = BatchShape(questions // 2, 1, 0.0, 0.0, fact_counts=weights)
                 right: list[Tensor] = []
                 shuffled: list[Tensor] = []
                 for part in range(2):
@@ -222,7 +249,8 @@ class BehaviourTraining:
         vocabulary = "closed" if closed else "open"
         shape = plan.shape
         if self.progress < plan.composition_from:
-            shape = BatchShape(shape.memories, shape.questions, 0.0, 0.0, (0.6, 0.2, 0.2, 0, 0, 0))
+            easy = (0.6, 0.2, 0.2, 0, 0, 0)
+            shape = replace(shape, composition=0.0, groups=0.0, fact_counts=easy)
         generator = EpisodeGenerator(seed=seed, split="train", vocabulary=vocabulary)
         return make_batch(generator, shape, self.language_model, random.Random(seed))
 
@@ -238,8 +266,9 @@ class BehaviourTraining:
             loss, right = self.loss(batch)
             (loss / self.plan.accumulate).backward()
             losses.append(float(loss.detach()))
+            asked = torch.tensor([not sample.recited for sample in batch.questions])
             single = batch.gates.sum(1) == 1
-            alone += right.cpu()[single].tolist()
+            alone += right.cpu()[single & asked].tolist()
             composed += right.cpu()[~single].tolist()
         norm = nn.utils.clip_grad_norm_(self.parameters, self.plan.clip)
         self.optimizer.step()
@@ -247,6 +276,7 @@ class BehaviourTraining:
             "loss": sum(losses) / len(losses),
             "norm": float(norm),
             "words": self.words_loss,
+            "recital": self.recital_loss,
         }
         if alone:
             measured["right"] = sum(alone) / len(alone)
