@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import torch
 from ros_graph import Graph
+
+from universal_memory.routing.passport import WEIGHTS as PASSPORT_WEIGHTS
+from universal_memory.routing.passport import PassportEncoder
+from universal_memory.routing.router import WEIGHTS as ROUTER_WEIGHTS
+from universal_memory.routing.router import QuestionEncoder
+from universal_memory.space.encoder import UniversalEncoder
+from universal_memory.space.semantic_space import WEIGHTS as SPACE_WEIGHTS
+from universal_memory.weights import save_weights
 
 
 @pytest.fixture
@@ -14,3 +24,15 @@ def graph() -> Iterator[Graph]:
     made = Graph()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder of random weights: everything works, nothing is understood."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("models")
+    save_weights(folder / SPACE_WEIGHTS, UniversalEncoder(), {"space_id": "untrained/1"})
+    save_weights(folder / PASSPORT_WEIGHTS, PassportEncoder(), {})
+    card = {"slope": 1.0, "offset": 20.0}  # every memory is relevant to every question
+    save_weights(folder / ROUTER_WEIGHTS, QuestionEncoder(), card)
+    return folder

@@ -93,7 +93,7 @@ class Graph:
     ) -> None:
         deadline = time.monotonic() + timeout
         while not condition():
-            assert time.monotonic() < deadline, f"no {what} within {timeout} s"
+            assert time.monotonic() < deadline, f"no {what} within {timeout} s; {self.report()}"
             time.sleep(0.02)
 
     def status(self, node: str) -> DiagnosticStatus | None:
@@ -105,6 +105,13 @@ class Graph:
         status = self.status(node)
         values = {entry.key: entry.value for entry in status.values} if status else {}
         return values.get(key, "")
+
+    def report(self) -> str:
+        """Return what the nodes last said about themselves."""
+        return "; ".join(
+            f"{name} {status.message!r} { {entry.key: entry.value for entry in status.values} }"
+            for name, status in self.diagnostics.items()
+        )
 
     def close(self) -> None:
         for node in self._closables:

@@ -9,6 +9,7 @@ compilation at a time. What waits in the buffer survives the process.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -27,13 +28,14 @@ from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.memory.lock import StoreLock
 from universal_memory.memory.store import MemoryStore
 from universal_memory.nodes.buffer_writer import BufferWriter
-from universal_memory.nodes.diagnostics import worker_values
+from universal_memory.nodes.conversions import to_stamp
 from universal_memory.nodes.jobs import Jobs
 from universal_memory.nodes.managed import EXPECTED, ManagedNode
 from universal_memory.nodes.parameters import Parameters, Row
 from universal_memory.nodes.qos import EVERY_ONE, STATUS
+from universal_memory.nodes.spin import run
 from universal_memory.resources import store_root
-from universal_memory.runtime.compiler import Compiler, CompileReport
+from universal_memory.runtime.compiler import CompiledMemory, Compiler, CompileReport
 
 PARAMETERS = (
     Row("store", "", "Folder of the memory store; empty: $UMP_HOME or the user's data folder."),
@@ -83,6 +85,8 @@ class MemoryCompiler(ManagedNode):
         self._reading = threading.Lock()  # the workshop is not closed under a reader
         self._compiled = self._dropped = self._failures = 0
         self._compile_ms = 0.0
+        self._files = 0
+        self._known: set[str] = set()  # memories whose events may still be in the buffer
         self._listening: tuple[Any, Any, JumpHandle] | None = None
         super().__init__("memory_compiler", PARAMETERS, **options)
         self._status = self.create_publisher(MemoryStatus, "~/status", STATUS)
@@ -105,6 +109,7 @@ class MemoryCompiler(ManagedNode):
             )
             compiler = self._load(values, store, buffer)
             opened.pop_all()  # all is well: the workshop closes them
+        self._files, self._known = len(store), set()
         writer = BufferWriter(buffer, values["queue_size"], self.health)
         pending = buffer.pending()
         writer.waiting_since(pending[0].event.stamp if pending else None)
@@ -149,9 +154,11 @@ class MemoryCompiler(ManagedNode):
             if self._shop is None:
                 return {}
             held, rates = self._shop.buffer.statistics(), self._shop.buffer.token_rates()
-            counters = self._shop.writer.counters
+            kept, queue = self._shop.writer.written, self._shop.writer.counters
         return {
-            **worker_values(counters),
+            "events kept": kept,
+            "waiting for the disk": queue.waiting,
+            "refused for lack of room": queue.dropped,
             "waiting to be compiled": held.pending + held.claimed,
             "memories compiled": self._compiled,
             "events without news": self._dropped,
@@ -182,7 +189,7 @@ class MemoryCompiler(ManagedNode):
         message.aged_out_total = held.aged_out
         message.errors_total = self._failures + shop.writer.errors + shop.writer.counters.failed
         message.compile_ms = self._compile_ms
-        message.files = len(shop.store)
+        message.files = self._files
 
     def _schedule(self) -> None:
         shop = self._shop
@@ -220,6 +227,7 @@ class MemoryCompiler(ManagedNode):
         started = time.monotonic()
         try:
             report = shop.compiler.compile(self.get_clock().now().nanoseconds, flush)
+            self._forget_events(shop)
         except EXPECTED as error:
             self._failures += 1
             self.health.fail("compile", f"cannot compile: {error}")
@@ -228,8 +236,49 @@ class MemoryCompiler(ManagedNode):
         self._compile_ms = (time.monotonic() - started) * 1000.0
         self._compiled += len(report.memories)
         self._dropped += report.dropped
+        self._files = len(shop.store)
+        self._known.update(memory.id for memory in report.memories)
         pending = shop.buffer.pending()
         shop.writer.waiting_since(pending[0].event.stamp if pending else None)
         for memory in report.memories:
-            self._announce.publish(announcement(memory, shop.store))
+            message = announcement(memory, shop.compiler.space.space_id)
+            message.header.stamp = self.get_clock().now().to_msg()
+            self._announce.publish(message)
         return report
+
+    def _forget_events(self, shop: Workshop) -> None:
+        """Erase the events of memories that were forgotten: their words are still in the buffer."""
+        for memory_id in [known for known in self._known if known not in shop.store]:
+            shop.buffer.forget(memory_id)
+            self._known.discard(memory_id)
+
+
+def announcement(memory: CompiledMemory, space_id: str) -> MemoryCompiled:
+    """Return what is published about a new file; no text of it."""
+    origin = memory.provenance
+    return MemoryCompiled(
+        id=memory.id,
+        space_id=space_id,
+        counter=memory.counter,
+        events=memory.events,
+        start=to_stamp(origin.start_stamp),
+        end=to_stamp(origin.end_stamp),
+        streams=list(origin.streams),
+        source=origin.source,
+    )
+
+
+def load_compiler(values: Parameters, store: MemoryStore, buffer: RollingBuffer) -> Compiler:
+    """Load the trained space and passports; raise with the remedy if they are missing."""
+    return Compiler.load(
+        store, buffer, values["gap_seconds"], values["max_word_pieces"], values["keep_text"]
+    )
+
+
+def main() -> int:
+    """Run the node until it is told to stop."""
+    return run(MemoryCompiler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -36,9 +36,10 @@ from universal_memory.nodes.parameters import Parameters, Row
 from universal_memory.nodes.qos import EVERY_ONE, STATUS
 from universal_memory.nodes.query_statistics import QueryStatistics
 from universal_memory.nodes.spin import run
-from universal_memory.resources import store_root
-from universal_memory.routing.index import PassportIndex
+from universal_memory.resources import models_dir, store_root
 from universal_memory.runtime.answerer import Answer, Answerer
+from universal_memory.space.semantic_space import WEIGHTS as SPACE_WEIGHTS
+from universal_memory.weights import read_card
 
 PARAMETERS = (
     Row("store", "", "Folder of the memory store; empty: $UMP_HOME or the user's data folder."),
@@ -54,7 +55,7 @@ PARAMETERS = (
 )
 MAX_QUESTION = 2000
 
-Load = Callable[[Parameters, MemoryStore], tuple[Answerer, PassportIndex, str]]
+Load = Callable[[Parameters, Path], Answerer]
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ class MemoryServer(ManagedNode):
         self._subscription: Any = None
         super().__init__("memory_server", PARAMETERS, **options)
         self._status = self.create_publisher(MemoryStatus, "~/status", STATUS)
-        self._services = MemoryServices(self, lambda: self._desk.memories if self._desk else None)
+        self._memory_services = MemoryServices(
+            self, lambda: self._desk.memories if self._desk else None
+        )
         # Reentrant: one question waits for its job while the next is refused or queued.
         self.create_service(
             QueryMemory, "query", self._query, callback_group=ReentrantCallbackGroup()
@@ -101,11 +104,11 @@ class MemoryServer(ManagedNode):
         values = self.parameters
         root = Path(values["store"]).expanduser() if values["store"] else store_root()
         with ExitStack() as opened:
-            store = opened.enter_context(MemoryStore(root))
-            role = opened.enter_context(store.lock("server"))
-            answerer, index, space_id = self._load(values, store)
-            opened.pop_all()  # all is well: the desk closes them
-        memories = Memories(store, index, space_id, answerer.forget)
+            role = opened.enter_context(StoreLock(root, "server"))
+            answerer = self._load(values, root)
+            opened.pop_all()  # all is well: the desk releases it
+        store, space_id = answerer.store, answerer.space.space_id
+        memories = Memories(store, answerer.index, space_id, answerer.forget)
         self._statistics = QueryStatistics()
         self._desk = Desk(store, role, answerer, memories, Jobs("query", values["queue_size"]))
 
@@ -248,11 +251,15 @@ def fill_response(response: QueryMemory.Response, answer: Answer) -> None:
     response.prompt_tokens = answer.prompt_tokens
 
 
-def load_answerer(
-    values: Parameters, store: MemoryStore
-) -> tuple[Answerer, PassportIndex, str]:
-    """Load language model, renderer, router and index; raise with what is missing."""
-    raise NotImplementedError
+def load_answerer(values: Parameters, root: Path) -> Answerer:
+    """Load language model, renderer, router and index; raise with the remedy if one is missing."""
+    # Files of another space are refused by the store, before they can steer the model.
+    space_id = str(read_card(models_dir() / SPACE_WEIGHTS)["space_id"])
+    with ExitStack() as opened:
+        store = opened.enter_context(MemoryStore(root, space_id=space_id))
+        answerer = Answerer.load(store, values["model"], values["adapter_cache"])
+        opened.pop_all()
+    return answerer
 
 
 def main() -> int:
