@@ -3,8 +3,9 @@ Replay a bag into the memory of a robot: robot.launch.py on the bag's time, then
 
     ros2 launch universal_memory replay.launch.py bag:=household_day rate:=4.0
 
-The player starts when the compiler is active, so that nothing of the bag is missed. The defaults
-are those of the household day; the arguments of robot.launch.py are valid here too.
+The player starts `delay` seconds after the compiler is active: by then the ingest nodes, which have
+no state to wait for, have loaded their networks, and nothing of the bag is missed. The defaults are
+those of the household day; the arguments of robot.launch.py are valid here too.
 """
 
 from launch import LaunchDescription
@@ -49,6 +50,9 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument("bag", description="Folder or file of the rosbag2 recording."),
         DeclareLaunchArgument("rate", default_value="1.0", description="Speed of the replay."),
         DeclareLaunchArgument(
+            "delay", default_value="10.0", description="Time before the replay [s, wall time]."
+        ),
+        DeclareLaunchArgument(
             "params_file",
             default_value=PathJoinSubstitution([share, "config", REPLAY_PARAMETERS_FILE]),
             description="Parameters of the nodes (YAML).",
@@ -66,6 +70,7 @@ def generate_launch_description() -> LaunchDescription:
         cmd=[
             *("ros2", "bag", "play", LaunchConfiguration("bag")),
             *("--clock", "100", "--rate", LaunchConfiguration("rate")),
+            *("--delay", LaunchConfiguration("delay")),
         ],
         output="screen",
     )

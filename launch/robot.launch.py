@@ -12,10 +12,14 @@ from launch.actions import (
     RegisterEventHandler,
     SetEnvironmentVariable,
 )
-from launch.conditions import IfCondition, LaunchConfigurationNotEquals
+from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import (
+    LaunchConfiguration,
+    NotEqualsSubstitution,
+    PathJoinSubstitution,
+)
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
@@ -105,7 +109,7 @@ def generate_launch_description() -> LaunchDescription:
     store = SetEnvironmentVariable(
         "UMP_HOME",
         LaunchConfiguration("store"),
-        condition=LaunchConfigurationNotEquals("store", ""),
+        condition=IfCondition(NotEqualsSubstitution(LaunchConfiguration("store"), "")),
     )
     nodes = [action for entry in NODE_TABLE for action in node_actions(entry)]
     return LaunchDescription([*declare_arguments(), store, *nodes])
