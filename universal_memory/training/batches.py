@@ -64,10 +64,10 @@ class BatchShape:
 
     memories: int = 16
     questions: int = 2
-    composition: float = 0.5
+    composition: float = 0.2
     groups: float = 0.25
     recitals: int = 0
-    fact_counts: tuple[float, ...] = (0.36, 0.20, 0.20, 0.10, 0.07, 0.07)
+    fact_counts: tuple[float, ...] = (0.44, 0.20, 0.20, 0.08, 0.04, 0.04)
 
 
 def make_batch(
