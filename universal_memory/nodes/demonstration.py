@@ -41,8 +41,6 @@ INPUTS = {
 READY_SECONDS = 240.0  # the first start converts the language model
 DRAIN_SECONDS = 300.0
 COMPILE_SECONDS = 300.0
-# The day is a few minutes long, so a pause in it is seconds; on a robot it is 20 s and more.
-GAP_SECONDS = 8.0
 
 
 class InterviewError(RuntimeError):
@@ -165,7 +163,7 @@ class Demonstration:
         store = str(settings.store.resolve())
         remaps: dict[str, str] = {}
         parameters: dict[str, dict[str, object]] = {
-            "memory_compiler": {"store": store, "gap_seconds": GAP_SECONDS},
+            "memory_compiler": {"store": store},
             "memory_server": {"store": store, "model": settings.model},
         }
         if replayed:

@@ -18,7 +18,7 @@ from universal_memory_msgs.srv import QueryMemory
 from universal_memory.nodes.client import NoAnswer, QueryClient
 from universal_memory.runtime.questionnaire import QuestionnaireError, Reply, load_questions
 
-TIMEOUT_SECONDS = 120.0  # the first question may meet a model that still warms up
+TIMEOUT_SECONDS = 300.0  # the first question may meet a model that still warms up
 
 
 def interview(path: Path) -> int:
