@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -51,9 +52,8 @@ def latency(model: str, files: int, repeats: int) -> dict[str, tuple[float, floa
         }
         for length in TEXT_TOKENS:
             tokens = [*filler[:length], *prompt]
-            stages[f"first token, {length} tokens of text before the question"] = (
-                lambda tokens=tokens: language_model.generate([tokens], 1)
-            )
+            name = f"first token, {length} tokens of text before the question"
+            stages[name] = partial(language_model.generate, [tokens], 1)
         return interleaved(stages, repeats)
 
 

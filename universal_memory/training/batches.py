@@ -112,7 +112,12 @@ def collate(
     language_model: LanguageModel,
 ) -> Batch:
     """Token tensors of `questions`; those longer than MAX_TOKENS are left out."""
-    kept, sequences, rows, positions, targets, recited = [], [], [], [], [], []
+    kept: list[int] = []
+    sequences: list[list[int]] = []
+    rows: list[int] = []
+    positions: list[int] = []
+    targets: list[int] = []
+    recited: list[bool] = []
     for index, sample in enumerate(questions):
         prompt = language_model.prompt_ids(sample.question)
         answer = language_model.answer_ids(sample.answer)

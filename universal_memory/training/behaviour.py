@@ -75,7 +75,9 @@ class BehaviourTraining:
         to_mixed_precision(language_model.model)
         to_mixed_precision(tower.model)
         self.decoder = SplitDecoder(language_model, renderer.config.layers[0])
-        groups = [{"params": list(renderer.parameters()), "top_rate": plan.learning_rate}]
+        groups: list[dict[str, Any]] = [
+            {"params": list(renderer.parameters()), "top_rate": plan.learning_rate}
+        ]
         if train_encoder:
             # The encoder starts from a good place: half the speed keeps it.
             half = plan.learning_rate / 2
@@ -119,17 +121,17 @@ class BehaviourTraining:
 
     def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Mean cross-entropy of the answer tokens, and which questions are right to the token."""
-        states = self.tower(batch.texts)
+        texts = self.tower(batch.texts)
         with (
             torch.autocast(self.device, dtype=torch.bfloat16),
             torch.set_grad_enabled(self.train_encoder and torch.is_grad_enabled()),
         ):
-            usv = self.encoder(states.states, states.mask)
+            usv = self.encoder(texts.states, texts.mask)
         words = self._words_loss(usv.float(), batch) if torch.is_grad_enabled() else None
         with torch.autocast(self.device, dtype=torch.bfloat16):
             memories, manner = self.renderer(usv.float()), self.renderer.manner()
             adapter = fuse([memories, manner])
-        adapter = type(adapter)(adapter.layers, adapter.keys.bfloat16(), adapter.values.bfloat16())
+        adapter = Adapter(adapter.layers, adapter.keys.bfloat16(), adapter.values.bfloat16())
         gates = batch.gates.to(self.device).repeat_interleave(SLOTS, dim=1)
         gates = torch.cat([gates, gates.new_ones(len(gates), manner.rank)], dim=1)
         states, order = self._answer_states(batch, adapter, gates)

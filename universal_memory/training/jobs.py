@@ -21,6 +21,7 @@ from universal_memory.space.semantic_space import WEIGHTS as SPACE_WEIGHTS
 from universal_memory.space.semantic_space import SemanticSpace
 from universal_memory.space.text_tower import TextTower
 from universal_memory.training.behaviour import BehaviourTraining, TrainingPlan
+from universal_memory.training.model_card import write_model_card
 from universal_memory.training.retrieval import RetrievalPlan, RetrievalTraining
 from universal_memory.training.warm_start import shared_words, start_values
 from universal_memory.weights import save_weights
@@ -55,7 +56,10 @@ def train_space(
     )
     training.run()
     card = _card("space", model, seed, training)
-    save_weights(models_dir() / SPACE_WEIGHTS, encoder, {**card, "space_id": SPACE_ID})
+    space_card = {**card, "space_id": SPACE_ID}
+    save_weights(models_dir() / SPACE_WEIGHTS, encoder, space_card)
+    purpose = "The Universal Encoder: token states of all-MiniLM-L6-v2 to USVs."
+    write_model_card((models_dir() / SPACE_WEIGHTS).parent, "Space", purpose, space_card)
     _save_renderer(renderer, model, card)
     report({"event": "written", **card["scores"]})
 
@@ -106,6 +110,8 @@ def train_router(run: Path, minutes: float, steps: int, seed: int, report: Repor
     }
     save_weights(models_dir() / PASSPORT_WEIGHTS, passports, card)
     save_weights(models_dir() / ROUTER_WEIGHTS, questions, card)
+    purpose = "Passport encoder (from a USV) and router (from a question), trained together."
+    write_model_card((models_dir() / ROUTER_WEIGHTS).parent, "Router", purpose, card)
     report({"event": "written", **scores})
 
 
@@ -124,4 +130,7 @@ def _card(kind: str, model: str, seed: int, training: BehaviourTraining) -> dict
 def _save_renderer(renderer: Renderer, model: str, card: dict[str, Any]) -> None:
     folder = models_dir() / "renderers" / Path(model).name
     config = asdict(renderer.config)
-    save_weights(folder / "renderer.safetensors", renderer, {**card, "config": config})
+    card = {**card, "config": config}
+    save_weights(folder / "renderer.safetensors", renderer, card)
+    purpose = f"Universal Semantic Vectors to adapters of {Path(model).name}."
+    write_model_card(folder, f"Renderer of {Path(model).name}", purpose, card)

@@ -7,6 +7,7 @@ their output can be cached; only the upper blocks take part in training (design 
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,8 @@ class SplitDecoder:
         path = language_model.architecture.blocks
         parent, _, name = path.rpartition(".")
         decoder = model.get_submodule(parent)
-        blocks = model.get_submodule(path)
+        blocks: Any = model.get_submodule(path)
+        self.final_norm: Any = nn.Identity()
         self.lower = _slice(decoder, name, blocks, 0, first)
         for final in ("norm", "ln_f", "final_layer_norm"):
             if final in self.lower._modules:
@@ -70,7 +72,7 @@ class _NoPositions(nn.Module):
         return torch.zeros((), device=positions.device)
 
 
-def _slice(decoder: nn.Module, name: str, blocks: nn.ModuleList, start: int, end: int) -> nn.Module:
+def _slice(decoder: Any, name: str, blocks: Any, start: int, end: int) -> Any:
     """A shallow copy of `decoder` with some of its blocks; modules and weights are shared."""
     part = copy.copy(decoder)
     part._modules = dict(decoder._modules)
