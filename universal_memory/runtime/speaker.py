@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-_FIRST_PERSON = (
-    (r"\b(do|have) I\b", {"do": "does", "have": "has"}),
-    (r"\bam I\b", "is {speaker}"),
-    (r"\bI am\b|\bI'm\b", "{speaker} is"),
-    (r"\bI have\b|\bI've\b", "{speaker} has"),
-    (r"\b(?:my|mine)\b", "{speaker}'s"),
-    (r"\b(?:I|me|myself)\b", "{speaker}"),
+# One pass over the question: a name that is itself such a word ("My" is one) is left alone.
+_FIRST_PERSON = re.compile(
+    r"\b(?:(?P<verb>do|have) I|(?P<asked>am I)|(?P<be>I am|I'm)|(?P<has>I have|I've)"
+    r"|(?P<own>my|mine)|(?P<self>I|me|myself))\b",
+    re.IGNORECASE,
 )
+_FORMS = {"asked": "is {}", "be": "{} is", "has": "{} has", "own": "{}'s", "self": "{}"}
+_VERBS = {"do": "does", "have": "has"}
 
 
 def bind_speaker(question: str, speaker: str) -> str:
@@ -21,14 +21,11 @@ def bind_speaker(question: str, speaker: str) -> str:
     """
     if not speaker.strip():
         return question
-    for pattern, form in _FIRST_PERSON:
 
-        def replacement(match: re.Match[str], form: str | dict[str, str] = form) -> str:
-            if isinstance(form, dict):
-                verb = match.group(1)
-                other = form[verb.lower()]
-                return f"{other.capitalize() if verb[0].isupper() else other} {speaker}"
-            return form.format(speaker=speaker)
+    def replacement(match: re.Match[str]) -> str:
+        if verb := match["verb"]:
+            other = _VERBS[verb.lower()]
+            return f"{other.capitalize() if verb[0].isupper() else other} {speaker}"
+        return _FORMS[str(match.lastgroup)].format(speaker)
 
-        question = re.sub(pattern, replacement, question, flags=re.IGNORECASE)
-    return question
+    return _FIRST_PERSON.sub(replacement, question)
