@@ -6,9 +6,10 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from universal_memory.rendering.architecture import ArchitectureMap, inspect_architecture
@@ -57,23 +58,27 @@ class LanguageModel:
         self.name = name
         folder = model_folder(name)
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder))
-        model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32)
-        self.model: PreTrainedModel = model.to(device).eval()
+        model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32)
+        self.model: Any = model.to(device).eval()
         self.model.requires_grad_(False)
         self.device = device
         self.architecture: ArchitectureMap = inspect_architecture(self.model)
         packaged = PACKAGED.get(name)
         self.template = packaged.template if packaged else self._own_template()
         end = packaged.end if packaged else self.tokenizer.eos_token
-        self.end_id = int(self.tokenizer.convert_tokens_to_ids(end))
+        self.end_id = self.tokenizer.get_vocab()[str(end)]
         before, after = self.template.split(SENTINEL)
         self._before = self.tokenizer.encode(before, add_special_tokens=False)
         self._after = self.tokenizer.encode(after, add_special_tokens=False)
 
     def prompt_ids(self, question: str, text: str = "") -> list[int]:
-        """Token ids of template + question. `text` is for reading baselines only: it goes first."""
+        """Token ids of template + question. `text` is for reading baselines only: it goes first.
+
+        What looks like a special token in them is plain text: no sign that the robot reads and no
+        question may end the user's turn.
+        """
         content = f"{text}\n{question}" if text else question
-        inner = self.tokenizer.encode(content, add_special_tokens=False)
+        inner = self.tokenizer.encode(content, add_special_tokens=False, split_special_tokens=True)
         return [*self._before, *inner, *self._after]
 
     def answer_ids(self, answer: str) -> list[int]:
@@ -102,7 +107,8 @@ class LanguageModel:
             pad_token_id=pad,
         )
         return [
-            self.tokenizer.decode(row[longest:], skip_special_tokens=True).strip() for row in output
+            str(self.tokenizer.decode(row[longest:], skip_special_tokens=True)).strip()
+            for row in output
         ]
 
     def _own_template(self) -> str:
@@ -140,7 +146,7 @@ def _convert(packaged: PackagedModel, folder: Path) -> None:
     scratch = Path(tempfile.mkdtemp(dir=folder.parent))
     try:
         arguments = {"gguf_file": source.name}
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             str(source.parent), dtype=torch.float32, **arguments
         )
         # The weights are plain float32 now; transformers still remembers where they came from.
