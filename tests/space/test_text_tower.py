@@ -1,0 +1,41 @@
+"""The text tower: what it shows of a text, and what it leaves out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from universal_memory.space.text_tower import MAX_WORD_PIECES, TextTower
+
+
+def test_one_state_a_word_piece(tower: TextTower) -> None:
+    texts = ["the tea", "Anna said: my tea should be weak."]
+    found = tower(texts)
+    assert found.mask.sum(1).tolist() == [tower.count(text) for text in texts] == [2, 9]
+    assert found.states.shape == (2, found.mask.shape[1], 768)
+    words = tower.model.embeddings.word_embeddings.weight
+    ids = torch.tensor(tower.token_ids(texts[0]))
+    assert torch.equal(found.states[0, :2, :384], words[ids])
+
+
+def test_batch_is_the_single_text(tower: TextTower) -> None:
+    text = "Sign reads: pharmacy room 12."
+    alone, batch = tower([text]), tower([text, "a much longer text " * 5])
+    pieces = alone.states.shape[1]
+    torch.testing.assert_close(
+        batch.states[:1, :pieces][alone.mask], alone.states[alone.mask], atol=1e-4, rtol=1e-4
+    )
+    torch.testing.assert_close(batch.pooled()[:1], alone.pooled(), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("text", ["", "   "])
+def test_empty_text_has_one_state(tower: TextTower, text: str) -> None:
+    found = tower([text, "the tea"])
+    assert found.mask.sum(1).tolist() == [1, 2]
+    assert found.states.isfinite().all()
+
+
+def test_long_text_is_cut(tower: TextTower) -> None:
+    text = "word " * 400
+    assert tower.count(text) == len(tower.token_ids(text)) == 400
+    assert tower([text]).mask.sum() == MAX_WORD_PIECES
