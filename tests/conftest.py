@@ -36,6 +36,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     episodes = [generator.episode(1) for _ in range(80)]
     texts = [episode.text for episode in episodes]
     texts += [question.text for e in episodes for f in e.facts for question in f.questions]
+    texts += ["user", "assistant"] * 100  # words of the template: prompts stay short
     return save_language_model(tmp_path_factory.mktemp("tiny_llama"), texts)
 
 

@@ -35,7 +35,7 @@ WIDTH, INNER = 32, 64
 END, START = "<|im_end|>", "<|im_start|>"
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>user\n{{ message['content'] }}<|im_end|>\n"
-    "{% endfor %}<|im_start|>assistant\n"
+    "{% endfor %}{{ '<|im_start|>assistant\n' }}"  # jinja drops a bare newline at the end
 )
 
 
@@ -124,9 +124,7 @@ def save_language_model(folder: Path, texts: list[str], vocabulary: int = 900) -
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token=END, additional_special_tokens=[START]
-    )
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END)
     fast.chat_template = TEMPLATE
     fast.save_pretrained(str(folder))
     tiny_model("llama", vocabulary=len(fast)).save_pretrained(str(folder))
