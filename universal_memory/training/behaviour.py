@@ -29,6 +29,7 @@ from universal_memory.training.batches import Batch, BatchShape, make_batch
 from universal_memory.training.checkpoint import load_state, save_state
 from universal_memory.training.corpora import EpisodeGenerator
 from universal_memory.training.mixed_precision import to_mixed_precision
+from universal_memory.training.muon import Muon
 from universal_memory.training.split_decoder import SplitDecoder
 
 
@@ -75,17 +76,13 @@ class BehaviourTraining:
         to_mixed_precision(language_model.model)
         to_mixed_precision(tower.model)
         self.decoder = SplitDecoder(language_model, renderer.config.layers[0])
-        groups: list[dict[str, Any]] = [
-            {"params": list(renderer.parameters()), "top_rate": plan.learning_rate}
+        self.optimizers = _optimizers(renderer, encoder if train_encoder else None, plan)
+        self.parameters: list[Tensor] = [
+            parameter
+            for optimizer in self.optimizers
+            for group in optimizer.param_groups
+            for parameter in group["params"]
         ]
-        if train_encoder:
-            # The encoder starts from a good place: half the speed keeps it.
-            half = plan.learning_rate / 2
-            groups.append({"params": list(encoder.parameters()), "top_rate": half})
-        self.parameters: list[Tensor] = [p for group in groups for p in group["params"]]
-        self.optimizer = torch.optim.AdamW(
-            groups, lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
-        )
         self.step, self.seconds = 0, 0.0
         self.words_loss = self.recital_loss = 0.0
         if not self._resume():
@@ -216,7 +213,7 @@ class BehaviourTraining:
             {
                 "encoder": self.encoder.state_dict(),
                 "renderer": self.renderer.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
                 "step": self.step,
                 "seconds": self.seconds,
             },
@@ -228,7 +225,11 @@ class BehaviourTraining:
             return False
         self.encoder.load_state_dict(state["encoder"])
         self.renderer.load_state_dict(state["renderer"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            rates = [group["top_rate"] for group in optimizer.param_groups]
+            optimizer.load_state_dict(saved)
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["top_rate"] = rate  # the plan's, not the interrupted one's
         self.step, self.seconds = state["step"], state["seconds"]
         return True
 
@@ -259,9 +260,10 @@ class BehaviourTraining:
     def _train_step(self) -> dict[str, float]:
         warm = min(1.0, (self.step + 1) / self.plan.warmup)
         rate = warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.progress)))
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["top_rate"] * rate
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["top_rate"] * rate
+            optimizer.zero_grad(set_to_none=True)
         losses, alone, composed = [], [], []
         for part in range(self.plan.accumulate):
             batch = self._batch(part)
@@ -273,7 +275,8 @@ class BehaviourTraining:
             alone += right.cpu()[single & asked].tolist()
             composed += right.cpu()[~single].tolist()
         norm = nn.utils.clip_grad_norm_(self.parameters, self.plan.clip)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         measured = {
             "loss": sum(losses) / len(losses),
             "norm": float(norm),
@@ -285,3 +288,22 @@ class BehaviourTraining:
         if composed:
             measured["right_composed"] = sum(composed) / len(composed)
         return measured
+
+
+def _optimizers(
+    renderer: Renderer, encoder: UniversalEncoder | None, plan: TrainingPlan
+) -> list[torch.optim.Optimizer]:
+    """Muon for the maps, AdamW for the rest; the encoder, well started, at half the speed."""
+    maps: list[dict[str, Any]] = []
+    rest: list[dict[str, Any]] = []
+    for module, rate in ((renderer, plan.learning_rate), (encoder, plan.learning_rate / 2)):
+        if module is None:
+            continue
+        by_kind: tuple[list[Tensor], list[Tensor]] = ([], [])
+        for name, parameter in module.named_parameters():
+            is_map = name in ("key", "value", "words") or name.endswith("weight")
+            by_kind[not (is_map and parameter.dim() >= 2)].append(parameter)
+        maps.append({"params": by_kind[0], "top_rate": 2.0 * rate})
+        rest.append({"params": by_kind[1], "top_rate": rate})
+    adamw = torch.optim.AdamW(rest, lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    return [Muon(maps, lr=plan.learning_rate), adamw]
