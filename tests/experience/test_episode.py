@@ -17,7 +17,7 @@ def shape(episodes) -> list[str]:
 
 def test_a_pause_closes_an_episode(make_event, make_rows):
     rows = make_rows(make_event(0, "a"), make_event(5, "b"), make_event(30, "c"))
-    closed, tail = EpisodeCutter(gap_seconds=20).cut(rows)
+    closed, tail = EpisodeCutter(gap_seconds=20, max_events=4).cut(rows)
     assert shape(closed) == ["a b"]
     assert tail and tail.text == "c"
 
@@ -48,7 +48,7 @@ def test_too_many_events_are_cut_at_the_longest_pause(make_event, make_rows):
 
 def test_too_many_word_pieces_are_cut(make_event, make_rows):
     rows = make_rows(*(make_event(second, "one two three") for second in range(4)))
-    closed, tail = EpisodeCutter(max_word_pieces=6).cut(rows)
+    closed, tail = EpisodeCutter(max_word_pieces=6, max_events=4).cut(rows)
     assert [len(episode.events) for episode in closed] == [2]
     assert tail and len(tail.events) == 2
 
@@ -56,14 +56,14 @@ def test_too_many_word_pieces_are_cut(make_event, make_rows):
 def test_an_oversize_event_is_alone_and_flagged(make_event, make_rows):
     long = " ".join(["word"] * 9)
     rows = make_rows(make_event(0, "a"), make_event(1, long), make_event(2, "b"))
-    closed, tail = EpisodeCutter(max_word_pieces=6).cut(rows)
+    closed, tail = EpisodeCutter(max_word_pieces=6, max_events=4).cut(rows)
     assert [(e.text, e.flags) for e in closed] == [("a", ()), (long, ("oversize",))]
     assert tail and tail.text == "b"
 
 
 def test_what_an_episode_knows(make_event, make_rows):
     rows = make_rows(make_event(3, "b", stream="tool"), make_event(1, "a"), make_event(2, ""))
-    _, tail = EpisodeCutter().cut(rows)
+    _, tail = EpisodeCutter(max_events=4).cut(rows)
     assert tail
     assert (tail.text, tail.start, tail.end) == ("a b", 10**9, 3 * 10**9)
     assert tail.streams == ("audio", "tool")

@@ -18,6 +18,7 @@ from universal_memory.commands.console import (
     root_of,
     stamp_text,
 )
+from universal_memory.experience.episode import MAX_EVENTS
 from universal_memory.experience.event import Event
 from universal_memory.experience.log import read_log
 from universal_memory.memory.errors import StoreLocked
@@ -53,6 +54,9 @@ def compile_experience(
     max_word_pieces: Annotated[
         int, typer.Option(min=8, max=126, help="Most word pieces of an episode.")
     ] = 64,
+    max_events: Annotated[
+        int, typer.Option(min=1, max=64, help="Most events of an episode.")
+    ] = MAX_EVENTS,
     keep_text: Annotated[
         bool, typer.Option(help="Keep the text in the local ledger (never in a file).")
     ] = True,
@@ -79,7 +83,7 @@ def compile_experience(
     else:
         events = read_log(log) if log is not None else []
         result = _compile_here(
-            root_of(store), events, flush, gap_seconds, max_word_pieces, keep_text
+            root_of(store), events, flush, gap_seconds, max_word_pieces, max_events, keep_text
         )
     if as_json:
         echo_json(result)
@@ -107,6 +111,7 @@ def _compile_here(
     flush: bool,
     gap_seconds: float,
     max_word_pieces: int,
+    max_events: int,
     keep_text: bool,
 ) -> dict[str, Any]:
     if not events and not (root / BUFFER).is_file():
@@ -124,7 +129,7 @@ def _compile_here(
         except StoreLocked as error:
             raise StoreLocked(f"{error}; or let it compile with `ump compile --now`") from error
         buffer = opened.enter_context(RollingBuffer(root / BUFFER, CENTURY_SECONDS, ALL_TOKENS))
-        compiler = Compiler.load(store, buffer, gap_seconds, max_word_pieces, keep_text)
+        compiler = Compiler.load(store, buffer, gap_seconds, max_word_pieces, max_events, keep_text)
         for event in events:
             buffer.append(replace(event, tokens=compiler.space.tower.token_ids(event.text)))
         started = time.monotonic()

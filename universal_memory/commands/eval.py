@@ -27,6 +27,9 @@ def evaluate(
     batch: Annotated[
         int, typer.Option(min=1, help="Questions decoded at once: faster; times are shares.")
     ] = 1,
+    max_events: Annotated[
+        int, typer.Option(min=1, help="Most events (facts, in the own set) of a memory file.")
+    ] = 1,
     output: Annotated[Path | None, typer.Option("--json", help="Write everything here.")] = None,
     make: Annotated[
         str, typer.Option(help="Write the project's own set to FILE first: SPLIT:EPISODES:FACTS.")
@@ -55,7 +58,9 @@ def evaluate(
             progress.update(task, description=mode, completed=done, total=total)
 
         names = [name.strip() for name in modes.split(",") if name.strip()]
-        result = run(file, model, names, top_k, limit, batch, advance=advance)
+        result = run(
+            file, model, names, top_k, limit, batch, max_events=max_events, advance=advance
+        )
     _show(result)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +79,8 @@ def _make(file: Path, recipe: str, seed: int) -> None:
 def _show(result: dict[str, Any]) -> None:
     typer.echo(
         f"{result['file']}: {result['episodes']} episodes, {result['memory_files']} files,"
-        f" {result['model']}, {result['machine']}, top {result['top_k']}, batch {result['batch']}"
+        f" {result['model']}, {result['machine']}, top {result['top_k']},"
+        f" batch {result['batch']}, at most {result['max_events']} events a file"
     )
     stages = ("route", "load", "render", "generate")
     rows = [

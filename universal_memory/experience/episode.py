@@ -1,9 +1,10 @@
 """
 Episodes: short runs of events that are compiled as one unit.
 
-A memory file holds a few statements well (one 0.93, three 0.67 in the prototype), so an episode is
-two to four events of one stretch of time. The cutter fills an episode until the next event would be
-one too many, then cuts it at its longest pause, so that what was said together stays together.
+How much one file holds depends on how well the renderer is trained: the default, `MAX_EVENTS`, is
+below the knee of the measured capacity (docs/decisions.md). The cutter fills an episode until the
+next event would be one too many, then cuts it at its longest pause, so that what was said together
+stays together.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from universal_memory.experience.buffered_event import BufferedEvent
 from universal_memory.experience.clock import SECOND
 
 FEWEST_EVENTS = 2
+MAX_EVENTS = 1
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class EpisodeCutter:
         gap_seconds: float = 20.0,
         max_word_pieces: int = 64,
         count: Callable[[str], int] = lambda text: len(text.split()),
-        max_events: int = 4,
+        max_events: int = MAX_EVENTS,
     ) -> None:
         if not (gap_seconds > 0 and max_word_pieces > 0 and max_events > 0):
             raise ValueError(

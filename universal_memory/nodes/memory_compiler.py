@@ -25,6 +25,7 @@ from universal_memory_msgs.msg import ExperienceEvent, MemoryCompiled, MemorySta
 from universal_memory_msgs.srv import CompileNow
 
 from universal_memory.experience.buffer import RollingBuffer
+from universal_memory.experience.episode import MAX_EVENTS
 from universal_memory.memory.lock import StoreLock
 from universal_memory.memory.store import MemoryStore
 from universal_memory.nodes.buffer_writer import BufferWriter
@@ -39,15 +40,26 @@ from universal_memory.runtime.compiler import CompiledMemory, Compiler, CompileR
 
 PARAMETERS = (
     Row("store", "", "Folder of the memory store; empty: $UMP_HOME or the user's data folder."),
-    Row("period_seconds", 60.0, "Time between scheduled compilations [s, node clock].", 1.0,
-        86_400.0),
+    Row(
+        "period_seconds",
+        60.0,
+        "Time between scheduled compilations [s, node clock].",
+        1.0,
+        86_400.0,
+    ),
     Row("gap_seconds", 20.0, "A pause this long ends an episode [s].", 0.5, 3600.0),
     Row("max_word_pieces", 64, "Most word pieces of an episode.", 8, 126),
+    Row("max_events", MAX_EVENTS, "Most events of an episode.", 1, 64),
     Row("buffer_seconds", 3600.0, "Events older than this leave the buffer [s].", 1.0, 604_800.0),
     Row("buffer_tokens", 2_000_000, "Most tokens in the buffer.", 1000, 1_000_000_000),
     Row("keep_text", True, "Keep a memory's text in the local ledger (never in the file)."),
-    Row("queue_size", 10_000, "Events that may wait for the disk; further ones are refused.", 1,
-        1_000_000),
+    Row(
+        "queue_size",
+        10_000,
+        "Events that may wait for the disk; further ones are refused.",
+        1,
+        1_000_000,
+    ),
 )
 WAITING_CALLS = 4
 SETTLE_SECONDS = 30.0
@@ -271,7 +283,12 @@ def announcement(memory: CompiledMemory, space_id: str) -> MemoryCompiled:
 def load_compiler(values: Parameters, store: MemoryStore, buffer: RollingBuffer) -> Compiler:
     """Load the trained space and passports; raise with the remedy if they are missing."""
     return Compiler.load(
-        store, buffer, values["gap_seconds"], values["max_word_pieces"], values["keep_text"]
+        store,
+        buffer,
+        values["gap_seconds"],
+        values["max_word_pieces"],
+        values["max_events"],
+        values["keep_text"],
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from universal_memory.experience.buffer import RollingBuffer
-from universal_memory.experience.episode import Episode, EpisodeCutter
+from universal_memory.experience.episode import MAX_EVENTS, Episode, EpisodeCutter
 from universal_memory.experience.surprise import NoveltyFilter
 from universal_memory.memory.file import MemoryFile
 from universal_memory.memory.record import Provenance
@@ -65,12 +65,13 @@ class Compiler:
         buffer: RollingBuffer,
         gap_seconds: float = 20.0,
         max_word_pieces: int = 64,
+        max_events: int = MAX_EVENTS,
         keep_text: bool = True,
         models: Path | None = None,
     ) -> Compiler:
         """A compiler with the trained space and passports of the models folder."""
         space = SemanticSpace.load(models)
-        cutter = EpisodeCutter(gap_seconds, max_word_pieces, space.tower.count)
+        cutter = EpisodeCutter(gap_seconds, max_word_pieces, space.tower.count, max_events)
         return cls(space, PassportEncoder.load(models), store, buffer, cutter, keep_text)
 
     def compile(self, now: int, flush: bool = False) -> CompileReport:

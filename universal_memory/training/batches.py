@@ -64,10 +64,10 @@ class BatchShape:
 
     memories: int = 16
     questions: int = 2
-    composition: float = 0.2
+    composition: float = 0.12
     groups: float = 0.25
     recitals: int = 0
-    fact_counts: tuple[float, ...] = (0.44, 0.20, 0.20, 0.08, 0.04, 0.04)
+    fact_counts: tuple[float, ...] = (0.60, 0.20, 0.20, 0.0, 0.0, 0.0)
 
 
 def make_batch(

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from universal_memory.experience.buffer import RollingBuffer
-from universal_memory.experience.episode import EpisodeCutter
+from universal_memory.experience.episode import MAX_EVENTS, EpisodeCutter
 from universal_memory.memory.store import MemoryStore
 from universal_memory.runtime.answerer import Answerer
 from universal_memory.runtime.compiler import Compiler
@@ -33,6 +33,7 @@ def evaluate(
     limit: int = 0,
     batch: int = 1,
     max_tokens: int = 24,
+    max_events: int = MAX_EVENTS,
     advance: Advance = lambda mode, done, total: None,
 ) -> dict[str, Any]:
     """Scores of every mode on the questions of `path` (the first `limit`, if positive).
@@ -51,7 +52,7 @@ def evaluate(
             RollingBuffer(root / "buffer.sqlite", max_seconds=float(10**9)) as buffer,
         ):
             answerer = Answerer.load(store, model)
-            cutter = EpisodeCutter(count=answerer.space.tower.count)
+            cutter = EpisodeCutter(count=answerer.space.tower.count, max_events=max_events)
             compiler = Compiler(answerer.space, answerer.passport_encoder, store, buffer, cutter)
             files = compile_dataset(dataset, compiler, buffer)
             answerer.index.synchronise(store)
@@ -91,6 +92,7 @@ def evaluate(
         "memory_files": stored,
         "top_k": top_k,
         "batch": batch,
+        "max_events": max_events,
         "modes": rows,
         "answers": answers,
     }
