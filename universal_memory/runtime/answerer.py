@@ -11,6 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,22 @@ class Answer:
     render_ms: float
     generate_ms: float
     prompt_tokens: int
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything but the generation: what goes into the model, and what goes onto it.
+
+    `prompt`: token ids. `adapter`: None leaves the base model untouched.
+    """
+
+    prompt: list[int]
+    adapter: Adapter | None
+    source: str
+    hits: tuple[Hit, ...] = ()
+    route_ms: float = 0.0
+    load_ms: float = 0.0
+    render_ms: float = 0.0
 
 
 class Answerer:
@@ -113,37 +130,59 @@ class Answerer:
     ) -> Answer:
         """Answer `question`; `fresh` are events that are in no file yet, oldest first."""
         with self._lock:
+            ready = self.prepare(question, speaker, top_k, min_relevance, fresh)
             started = time.perf_counter()
-            question = bind_speaker(question, speaker)
-            vector = self.router.route([question])[0]
-            chosen = self._choose(vector, top_k, min_relevance)
-            routed = time.perf_counter()
-            loaded = [entry for entry in map(self._load, chosen) if entry is not None]
-            read = time.perf_counter()
-            if loaded:
-                adapter, hits = self._render(loaded)
-                rendered = time.perf_counter()
-                prompt = self.language_model.prompt_ids(question)
-                with attach(self.language_model.model, self.language_model.architecture, adapter):
-                    text = self.language_model.generate([prompt], max_tokens)[0]
-                source = COMPILED
-            else:
-                hits = ()
-                context = self._fresh_text(fresh, vector, min_relevance)
-                rendered = time.perf_counter()
-                prompt = self.language_model.prompt_ids(question, context)
-                text = self.language_model.generate([prompt], max_tokens)[0]
-                source = FRESH if context else BASE
+            model = self.language_model
+            with (
+                attach(model.model, model.architecture, ready.adapter)
+                if ready.adapter
+                else nullcontext()
+            ):
+                text = model.generate([ready.prompt], max_tokens)[0]
             generated = time.perf_counter()
         return Answer(
             answer=text,
-            source=source,
-            hits=hits,
+            source=ready.source,
+            hits=ready.hits,
+            route_ms=ready.route_ms,
+            load_ms=ready.load_ms,
+            render_ms=ready.render_ms,
+            generate_ms=1000 * (generated - started),
+            prompt_tokens=len(ready.prompt),
+        )
+
+    def prepare(
+        self,
+        question: str,
+        speaker: str = "",
+        top_k: int = 3,
+        min_relevance: float = 0.5,
+        fresh: Sequence[Event] = (),
+    ) -> Prepared:
+        """Route, load, render and fuse; nothing is attached yet."""
+        started = time.perf_counter()
+        question = bind_speaker(question, speaker)
+        vector = self.router.route([question])[0]
+        chosen = self._choose(vector, top_k, min_relevance)
+        routed = time.perf_counter()
+        loaded = [entry for entry in map(self._load, chosen) if entry is not None]
+        read = time.perf_counter()
+        if loaded:
+            adapter, hits = self._render(loaded)
+            prompt, source = self.language_model.prompt_ids(question), COMPILED
+        else:
+            adapter, hits = None, ()
+            context = self._fresh_text(fresh, vector, min_relevance)
+            prompt = self.language_model.prompt_ids(question, context)
+            source = FRESH if context else BASE
+        return Prepared(
+            prompt,
+            adapter,
+            source,
+            hits,
             route_ms=1000 * (routed - started),
             load_ms=1000 * (read - routed),
-            render_ms=1000 * (rendered - read),
-            generate_ms=1000 * (generated - rendered),
-            prompt_tokens=len(prompt),
+            render_ms=1000 * (time.perf_counter() - read),
         )
 
     def forget(self, memory_id: str) -> None:
@@ -166,6 +205,8 @@ class Answerer:
     def _load(self, chosen: tuple[str, float]) -> tuple[str, float, Adapter, int] | None:
         """The rendered adapter of a file; None if the file is gone or no longer valid."""
         memory_id, logit = chosen
+        if memory_id not in self.store:  # another process may have made the robot forget it
+            self._rendered.pop(memory_id, None)
         if memory_id not in self._rendered:
             try:
                 file = self.store.get(memory_id)
