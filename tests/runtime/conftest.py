@@ -10,6 +10,7 @@ import torch
 from house import House, ScatteredPassports, SignpostRouter
 
 from universal_memory.experience.buffer import RollingBuffer
+from universal_memory.experience.episode import EpisodeCutter
 from universal_memory.memory.store import MemoryStore
 from universal_memory.rendering.renderer import Renderer, RendererConfig
 from universal_memory.routing.index import PassportIndex
@@ -55,7 +56,8 @@ def new_compiler(
     buffer: RollingBuffer,
 ) -> Callable[[], Compiler]:
     """Starts a compiler, as a new process would."""
-    return lambda: Compiler(space, passport_encoder, store, buffer)
+    cutter = EpisodeCutter(count=space.tower.count, max_events=4)
+    return lambda: Compiler(space, passport_encoder, store, buffer, cutter)
 
 
 @pytest.fixture
