@@ -132,6 +132,8 @@ def collate(
         positions += range(len(prompt) - 1, len(prompt) - 1 + len(answer))
         targets += answer
         recited += [sample.recited] * len(answer)
+    if not kept:
+        raise ValueError(f"every question is longer than {MAX_TOKENS} tokens: nothing to train on")
     longest = max(len(sequence) for sequence in sequences)
     ids = torch.full((len(kept), longest), language_model.end_id)
     for row, sequence in enumerate(sequences):
@@ -161,4 +163,4 @@ def _distractors(memory: int, group_of: Sequence[int], rng: random.Random) -> li
     others = [i for i, g in enumerate(group_of) if g != group_of[memory]]
     count = rng.randint(1, 4)
     chosen = twins[:count] if twins and rng.random() < 0.7 else []
-    return chosen + rng.sample(others, count - len(chosen))
+    return chosen + rng.sample(others, min(len(others), count - len(chosen)))

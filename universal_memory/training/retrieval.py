@@ -170,7 +170,7 @@ class RetrievalTraining:
             if rng.random() < self.plan.groups / 4:
                 episodes += generator.group(4)
             else:
-                episodes.append(generator.episode(rng.choices(range(1, 7), (4, 3, 3, 2, 1, 1))[0]))
+                episodes.append(generator.episode(rng.choices(range(1, 7), (8, 3, 3, 1, 1, 1))[0]))
         asked = [
             (memory, rng.choice(fact.questions).text)
             for memory, episode in enumerate(episodes)
