@@ -170,6 +170,8 @@ colcon_build() {
         if [ -z "$ros_prefix" ]; then
             export AMENT_PREFIX_PATH=$VIRTUAL_ENV CMAKE_PREFIX_PATH=$VIRTUAL_ENV
         fi
+        # colcon's own -l would wait for an idle machine.
+        export MAKEFLAGS="-j$(nproc)"
         cd ros_ws && python -m colcon build --symlink-install --base-paths src \
             --packages-select "$@" --cmake-args -DBUILD_TESTING=OFF
     )
