@@ -27,7 +27,7 @@ def parameter_lines(node: str) -> list[str]:
     lines = []
     for row in rows:
         default = str(row.default).lower() if isinstance(row.default, bool) else row.default
-        shown = "" if default in ("", []) else f"`{default}`"
+        shown = "" if default in ("", [""]) else f"`{default}`"
         accepted = ", ".join(row.choices)
         if row.low is not None:
             accepted = f"{row.low:,.10g} to {row.high:,.10g}"

@@ -12,6 +12,8 @@ import pytest
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped
 from numpy.typing import NDArray
+from rcl_interfaces.srv import GetParameters
+from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import qos_profile_sensor_data
 from ros_graph import Graph
 from sensor_msgs.msg import CompressedImage, Image
@@ -19,7 +21,7 @@ from std_msgs.msg import Header
 from universal_memory_msgs.msg import ExperienceEvent
 
 from universal_memory.experience.event import Event, Modality, Pose
-from universal_memory.nodes.camera_ingest import CameraIngest, marker_names
+from universal_memory.nodes.camera_ingest import PARAMETERS, CameraIngest, marker_names
 
 pytestmark = pytest.mark.slow
 
@@ -145,6 +147,32 @@ def test_compressed_transport_follows_the_name_of_the_image(graph: Graph) -> Non
     assert look.shapes == [(48, 64, 3)]
     images.publish(CompressedImage(header=header, format="jpeg", data=b"rubbish"))
     graph.wait(lambda: graph.value("camera_ingest", "refused encoding") == "1", "a refusal")
+
+
+def test_real_models_read_a_sign_and_a_named_marker(graph: Graph) -> None:
+    graph.add(CameraIngest, markers=["7=charging dock"], stream="camera/front")
+    events = graph.collect(ExperienceEvent, "experience")
+    picture = np.full((480, 640, 3), 255, np.uint8)
+    cv2.putText(picture, "PHARMACY", (120, 120), cv2.FONT_HERSHEY_SIMPLEX, 2.5, (0, 0, 0), 6)
+    dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_50)
+    picture[240:400, 240:400] = cv2.aruco.generateImageMarker(dictionary, 7, 160)[..., None]
+    image = frame(5000, 640, 480)
+    image.data = array("B", picture.tobytes())
+    graph.publisher(Image, "image").publish(image)
+    graph.wait(lambda: events, "an event", 60.0)
+    assert "pharmacy" in events[0].text.lower() and "Marker: charging dock." in events[0].text
+    assert len(events[0].tokens) == 49
+
+
+def test_real_models_start_without_parameters_and_all_can_be_read(graph: Graph) -> None:
+    """One parameter without a value, and `ros2 param dump` would get none at all."""
+    node = graph.add(CameraIngest)
+    names = [row.name for row in PARAMETERS]
+    request = GetParameters.Request(names=names)
+    response = graph.call(GetParameters, "camera_ingest/get_parameters", request)
+    values = dict(zip(names, map(parameter_value_to_python, response.values), strict=True))
+    assert values == {row.name: row.default for row in PARAMETERS}
+    assert marker_names(node.parameters["markers"], node.parameters["marker_file"]) == {}
 
 
 def test_marker_names_of_file_and_list(tmp_path: Path) -> None:

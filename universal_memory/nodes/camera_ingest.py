@@ -47,7 +47,7 @@ PARAMETERS = (
     Row("ocr", True, "Read text in view.", fixed=True),
     Row("min_object_probability", 0.5, "Probability from which an object is named.", 0.01, 1.0,
         fixed=True),
-    Row("markers", [], "Names of ArUco markers, each as '12=charging dock'.", fixed=True),
+    Row("markers", [""], "Names of ArUco markers, each as '12=charging dock'.", fixed=True),
     Row("marker_file", "", "YAML file of marker names, a map of id to name; empty: none.",
         fixed=True),
     Row("marker_dictionary", "DICT_4X4_50", "OpenCV name of the markers' dictionary.", fixed=True),
@@ -129,7 +129,7 @@ def marker_names(entries: list[str], file: str) -> dict[int, str]:
                 f"marker_file {file} is not a map of id to name ({error}): "
                 "write lines such as '12: charging dock'"
             ) from error
-    for entry in entries:
+    for entry in filter(str.strip, entries):
         marker, separator, name = entry.partition("=")
         if not separator or not marker.strip().isdecimal() or not name.strip():
             raise ValueError(f"marker {entry!r} is not ID=NAME: write for example 12=charging dock")

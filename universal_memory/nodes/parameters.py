@@ -24,7 +24,11 @@ from rclpy.parameter import Parameter
 
 @dataclass(frozen=True)
 class Row:
-    """One parameter: `low` and `high` are inclusive, `choices` are the accepted strings."""
+    """
+    One parameter: `low` and `high` are inclusive, `choices` are the accepted strings.
+
+    An empty list has no type in ROS, so the `default` of a list is `[""]`: blank entries are none.
+    """
 
     name: str
     default: Any
@@ -59,16 +63,7 @@ class Parameters:
         self._node = node
         self._choices = {row.name: row.choices for row in rows if row.choices}
         for row in rows:
-            default = row.default
-            if isinstance(default, (list, tuple)):
-                # An empty list has no ROS type of its own; ours are all lists of strings.
-                node.declare_parameter(row.name, Parameter.Type.STRING_ARRAY, row.descriptor())
-                if node.get_parameter_or(row.name).type_ == Parameter.Type.NOT_SET:
-                    node.set_parameters(
-                        [Parameter(row.name, Parameter.Type.STRING_ARRAY, list(default))]
-                    )
-            else:
-                node.declare_parameter(row.name, default, row.descriptor())
+            node.declare_parameter(row.name, row.default, row.descriptor())
         reason = self._refusal([node.get_parameter(name) for name in self._choices])
         if reason:
             raise ValueError(reason)
