@@ -45,9 +45,9 @@ def run(factory: Callable[[], Node], arguments: list[str] | None = None) -> int:
     told_to_stop = threading.Event()
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: told_to_stop.set())
-    # The supervisor starts us with these blocked, so that Ctrl-C while Python still imports is
+    # The supervisor starts us with SIGINT blocked, so that Ctrl-C while Python still imports is
     # kept for here.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         node = factory()

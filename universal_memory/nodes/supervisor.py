@@ -29,7 +29,7 @@ from universal_memory.node_table import NODE_TABLE
 
 READY_SECONDS = 60.0
 # Time after each signal before the next, harder one.
-STOP_LADDER = ((signal.SIGINT, 8.0), (signal.SIGTERM, 4.0), (signal.SIGKILL, 4.0))
+STOP_LADDER = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 
 
 class NotReady(RuntimeError):
@@ -139,9 +139,9 @@ class Supervisor:
     def start(self) -> None:
         """Start every process. Returns at once; see `wait_ready`."""
         for node in self.nodes:
-            # The signals stay blocked in the child until its handlers are there (see `spin`), so
-            # stopping it while it still imports gives no traceback either.
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+            # SIGINT stays blocked in the child until its handler is there (see `spin`), so stopping
+            # it while it still imports gives no traceback; SIGTERM ends it silently even then.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
                 process = subprocess.Popen(
                     node.command(),
