@@ -15,7 +15,9 @@ from rclpy.parameter import parameter_value_to_python
 from rclpy.parameter_client import AsyncParameterClient
 from ros_graph import DOMAIN
 
+from universal_memory.node_table import NODE_TABLE, NodeEntry
 from universal_memory.nodes.supervisor import NodeProcess, NotReady, Supervisor
+from universal_memory.resources import models_dir
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +35,7 @@ def start(*nodes: NodeProcess) -> tuple[Supervisor, dict[str, list[str]]]:
 def test_supervisor_waits_for_nodes_and_stops_them_cleanly() -> None:
     supervisor, lines = start(TOOL)
     try:
-        supervisor.wait_ready(30.0)
+        supervisor.wait_ready(120.0)
         assert supervisor.ended() == {}
     finally:
         codes = supervisor.stop()
@@ -57,7 +59,7 @@ def test_parameters_reach_a_node_in_a_namespace_and_win_over_the_file(tmp_path: 
     context = rclpy.Context()
     rclpy.init(args=[], context=context, domain_id=DOMAIN)
     try:
-        supervisor.wait_ready(30.0)
+        supervisor.wait_ready(120.0)
         helper = rclpy.create_node("helper", context=context)
         client = AsyncParameterClient(helper, "/robot/tool_ingest")
         assert client.wait_for_services(15.0)
@@ -75,24 +77,34 @@ def test_parameters_reach_a_node_in_a_namespace_and_win_over_the_file(tmp_path: 
 def test_stopping_while_python_still_imports_gives_no_traceback() -> None:
     supervisor, lines = start(TOOL)
     codes = supervisor.stop()
-    assert codes == {"/robot/tool_ingest": 0}, lines
+    # On a machine so busy that importing outlasts the patience for SIGINT, it is SIGTERM.
+    assert codes in ({"/robot/tool_ingest": 0}, {"/robot/tool_ingest": -signal.SIGTERM}), lines
     assert not [text for text in lines["tool_ingest"] if "Traceback" in text]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_even_twice_ends_a_node_with_zero(number: signal.Signals) -> None:
+@pytest.mark.parametrize("entry", NODE_TABLE, ids=lambda entry: str(entry.executable))
+def test_signal_even_twice_ends_a_node_with_zero(
+    entry: NodeEntry, number: signal.Signals, untrained: Path, tmp_path: Path
+) -> None:
+    """The lifecycle nodes get it while they load their models."""
     process = subprocess.Popen(
-        TOOL.command(),
+        NodeProcess(entry.executable).command(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, **ENVIRONMENT},
+        env={
+            **os.environ,
+            **ENVIRONMENT,
+            "UMP_HOME": str(tmp_path),
+            "UMP_MODELS": str(untrained if entry.lifecycle else models_dir()),
+        },
     )
     assert process.stdout is not None
     assert any("started" in line for line in process.stdout)
     process.send_signal(number)
     process.send_signal(number)
-    output, _ = process.communicate(timeout=20.0)
+    output, _ = process.communicate(timeout=120.0)
     assert process.returncode == 0, output
     assert "Traceback" not in output
 
@@ -101,7 +113,7 @@ def test_a_bad_parameter_is_one_line_and_not_ready() -> None:
     supervisor, lines = start(NodeProcess("tool_ingest", parameters={"queue_size": -1}))
     try:
         with pytest.raises(NotReady, match="tool_ingest ended with exit code 1"):
-            supervisor.wait_ready(30.0)
+            supervisor.wait_ready(120.0)
     finally:
         supervisor.stop()
     text = "\n".join(lines["tool_ingest"])
