@@ -14,11 +14,11 @@ import pytest
 
 from universal_memory import cli
 from universal_memory.experience.buffer import RollingBuffer
-from universal_memory.experience.episode import EpisodeCutter
 from universal_memory.experience.event import Event
 from universal_memory.memory.store import MemoryStore
 from universal_memory.routing.index import PassportIndex
-from universal_memory.runtime.compiler import Compiler
+from universal_memory.routing.passport import PassportEncoder
+from universal_memory.space.semantic_space import SemanticSpace
 
 
 class Result(NamedTuple):
@@ -58,17 +58,11 @@ class HashPassports:
         return raw / np.linalg.norm(raw, axis=1, keepdims=True)
 
 
-def load(
-    store: MemoryStore, buffer: RollingBuffer, gap: float, pieces: int, keep_text: bool
-) -> Compiler:
-    cutter = EpisodeCutter(gap, pieces, HashSpace.tower.count)
-    return Compiler(HashSpace(), HashPassports(), store, buffer, cutter, keep_text)
-
-
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("UMP_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(Compiler, "load", staticmethod(load))
+    monkeypatch.setattr(SemanticSpace, "load", lambda models=None: HashSpace())
+    monkeypatch.setattr(PassportEncoder, "load", lambda models=None: HashPassports())
     return tmp_path / "home"
 
 
@@ -86,7 +80,7 @@ def ump(root: Path, capsys: pytest.CaptureFixture[str]) -> Ump:
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """Two episodes an hour and more apart; one event says nothing new."""
+    """Two episodes hours apart, with `--max-events 4`; one event says nothing new."""
     rows = [
         {"t": 12.5, "stream": "audio", "text": "Anna said: my tea should be weak."},
         {"t": 14.0, "stream": "audio", "text": "Anna said: my tea should be weak."},
@@ -99,7 +93,7 @@ def log(tmp_path: Path) -> Path:
 
 
 def test_a_log_becomes_files_with_provenance_and_an_index(ump: Ump, log: Path, root: Path) -> None:
-    result = ump("compile", log, "--json")
+    result = ump("compile", log, "--max-events", 4, "--json")
     assert result.code == 0, result.err
     report = result.json
     assert (report["events"], report["dropped"], report["waiting"]) == (4, 1, 0)
@@ -116,17 +110,22 @@ def test_a_log_becomes_files_with_provenance_and_an_index(ump: Ump, log: Path, r
         assert PassportIndex.load(root / "index" / "passports.hnsw").ids() == store.ids()
 
 
+def test_every_event_is_a_memory_unless_told_otherwise(ump: Ump, log: Path) -> None:
+    memories = ump("compile", log, "--json").json["memories"]
+    assert [row["events"] for row in memories] == [1, 1, 1]
+
+
 def test_the_same_log_again_compiles_nothing(ump: Ump, log: Path, root: Path) -> None:
     ump("compile", log)
     again = ump("compile", log)
     assert again.code == 0
     assert "0 events settled: 0 memories" in again.out
     with MemoryStore(root, read_only=True) as store:
-        assert len(store.ids()) == 2
+        assert len(store.ids()) == 3
 
 
 def test_table_names_memories_and_counts(ump: Ump, log: Path) -> None:
-    out = ump("compile", log).out
+    out = ump("compile", log, "--max-events", 4).out
     assert "12.500 s" in out and "camera/front, tool" in out
     assert "4 events settled: 2 memories, 1 events without news" in out
 
@@ -134,7 +133,7 @@ def test_table_names_memories_and_counts(ump: Ump, log: Path) -> None:
 def test_no_keep_text_keeps_none(ump: Ump, log: Path, root: Path) -> None:
     ump("compile", log, "--no-keep-text")
     with MemoryStore(root, read_only=True) as store:
-        assert [record.provenance.text for record in store.records()] == [None, None]
+        assert [record.provenance.text for record in store.records()] == [None] * 3
 
 
 def test_what_waits_in_the_buffer_is_compiled_without_a_log(ump: Ump, root: Path) -> None:
