@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from typer.main import get_command
 
 from universal_memory import cli
 from universal_memory.memory.file import MemoryFile
@@ -103,6 +105,18 @@ def test_every_command_has_help_and_is_listed_once(ump: Ump) -> None:
     assert ump("--version").out.startswith("ump ")
     assert ump("nonsense").code == 2
     assert ump().code == 2
+
+
+def test_every_option_has_help_that_is_shown_whole() -> None:
+    """Square brackets would be markup, and vanish."""
+    for name in cli.COMMANDS:
+        module = importlib.import_module(f"universal_memory.commands.{name}")
+        command = get_command(module.app)
+        for each in [command, *getattr(command, "commands", {}).values()]:
+            assert each.help and "[" not in each.help, (name, each.name)
+            for parameter in each.params:
+                text = getattr(parameter, "help", None)
+                assert text and "[" not in text, (name, each.name, parameter.name)
 
 
 def test_list(ump: Ump, ids: list[str]) -> None:

@@ -49,7 +49,8 @@ def compile_experience(
         bool, typer.Option(help="Also compile the last episode, which might still go on.")
     ] = True,
     gap_seconds: Annotated[
-        float, typer.Option(min=0.5, max=3600.0, help="A pause this long ends an episode.")
+        float,
+        typer.Option(min=0.5, max=3600.0, help="A pause of this many seconds ends an episode."),
     ] = 20.0,
     max_word_pieces: Annotated[
         int, typer.Option(min=8, max=126, help="Most word pieces of an episode.")
@@ -61,7 +62,9 @@ def compile_experience(
         bool, typer.Option(help="Keep the text in the local ledger (never in a file).")
     ] = True,
     namespace: Annotated[str, typer.Option(help="With --now: namespace of the nodes.")] = "",
-    timeout: Annotated[float, typer.Option(min=1.0, help="With --now: longest wait [s].")] = 120.0,
+    timeout: Annotated[
+        float, typer.Option(min=1.0, help="With --now: longest wait, in seconds.")
+    ] = 120.0,
     as_json: JsonOption = False,
 ) -> None:
     """Turn recorded experience into memory files.

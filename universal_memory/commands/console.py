@@ -18,7 +18,11 @@ from universal_memory.resources import store_root
 
 StoreOption = Annotated[
     Path | None,
-    typer.Option("--store", help="Folder of the memory store [default: $UMP_HOME, else ~/.local]"),
+    typer.Option(
+        "--store",
+        # No square brackets in help: Typer would take them for markup and show nothing.
+        help="Folder of the store; else $UMP_HOME, else ~/.local/share/universal_memory.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 

@@ -43,11 +43,9 @@ STAGES = ("route", "load", "render", "generate")
 
 @app.command()
 def demo(
-    bag: Annotated[
-        Path | None, typer.Option(help="Recorded day [default: sim/household_day].")
-    ] = None,
+    bag: Annotated[Path | None, typer.Option(help="Recorded day; else sim/household_day.")] = None,
     questions: Annotated[
-        Path | None, typer.Option(help="Questions [default: questions.yaml beside the bag].")
+        Path | None, typer.Option(help="Questions; else questions.yaml beside the bag.")
     ] = None,
     rate: Annotated[float, typer.Option(min=0.1, max=20.0, help="Speed of the replay.")] = 4.0,
     model: Annotated[str, typer.Option(help="On-robot language model.")] = "smollm2-135m",

@@ -51,7 +51,7 @@ def query(
         str | None, typer.Option(help="With --offline: on-robot language model.")
     ] = None,
     namespace: Annotated[str, typer.Option(help="Namespace of the robot's nodes.")] = "",
-    timeout: Annotated[float, typer.Option(min=1.0, help="Longest wait for an answer [s].")] = 60.0,
+    timeout: Annotated[float, typer.Option(min=1.0, help="Longest wait, in seconds.")] = 60.0,
     as_json: JsonOption = False,
 ) -> None:
     """Ask the robot a question.

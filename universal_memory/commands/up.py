@@ -49,7 +49,7 @@ def up(
     params: Annotated[
         Path | None,
         typer.Option(
-            exists=True, dir_okay=False, help="Parameters (YAML) [default: config/robot.yaml]."
+            exists=True, dir_okay=False, help="Parameters (YAML); else config/robot.yaml."
         ),
     ] = None,
     sim_time: Annotated[
@@ -63,7 +63,7 @@ def up(
     ] = None,
     namespace: Annotated[str, typer.Option(help="Namespace of all nodes.")] = "",
     logs: Annotated[
-        Path | None, typer.Option(help="Folder of the logs, one file a node [default: STORE/logs].")
+        Path | None, typer.Option(help="Folder of the logs, one file a node; else STORE/logs.")
     ] = None,
 ) -> None:
     """Start all nodes for daily use; Ctrl-C stops them.
