@@ -102,3 +102,19 @@ def test_interface_package_has_the_root_interfaces():
         assert (package / folder).resolve() == ROOT / folder
         assert any((package / folder).glob(f"*.{folder}"))
     assert (ROOT / "ros_ws" / "src" / "universal_memory").resolve() == ROOT
+
+
+@pytest.mark.parametrize(
+    "path", [*ROOT.glob("msg/*.msg"), *ROOT.glob("srv/*.srv")], ids=lambda path: path.name
+)
+def test_every_interface_and_field_is_described(path):
+    first, *lines = path.read_text().splitlines()
+    assert first.startswith("# ") and first.endswith(".")
+    section = ""  # a heading may speak for the constants under it
+    for line in filter(None, lines):
+        is_constant = "=" in line.partition("#")[0]
+        if line.startswith("#"):
+            section = line
+        elif line != "---":
+            assert re.search(r"  # \S", line) or (is_constant and section), line
+            section = section if is_constant else ""
