@@ -148,7 +148,7 @@ def test_an_open_episode_can_be_left_waiting(ump: Ump, root: Path) -> None:
 
     with RollingBuffer(root / "buffer.sqlite") as buffer:
         buffer.append(Event(time.time_ns(), "audio", "audio", (1,), "Tom said: the door is open."))
-    left = ump("compile", "--no-flush", "--gap-seconds", 3600)
+    left = ump("compile", "--no-flush", "--gap-seconds", 3600, "--max-events", 4)
     assert "0 memories" in left.out and "1 wait for their episode to end" in left.out
     assert "1 memories" in ump("compile", "--gap-seconds", 3600).out
 

@@ -24,18 +24,23 @@ def test_a_pause_closes_an_episode(make_event, make_rows):
 
 def test_a_segment_closes_an_episode(make_event, make_rows):
     rows = make_rows(make_event(9, "a")) + make_rows(make_event(8, "b"), segment=1)
-    closed, tail = EpisodeCutter().cut(rows)
+    closed, tail = EpisodeCutter(max_events=4).cut(rows)
     assert shape(closed) == ["a"] and tail and tail.text == "b"
 
 
 def test_now_closes_the_tail_after_its_gap_or_a_jump_back(make_event, make_rows):
     rows = make_rows(make_event(100, "a"))
-    cutter = EpisodeCutter(gap_seconds=20)
+    cutter = EpisodeCutter(gap_seconds=20, max_events=4)
     second = 10**9
     assert cutter.cut(rows, now=110 * second)[1] is not None
     assert cutter.cut(rows, now=95 * second)[1] is not None
     assert shape(cutter.cut(rows, now=121 * second)[0]) == ["a"]
     assert shape(cutter.cut(rows, now=5 * second)[0]) == ["a"]
+
+
+def test_an_episode_of_one_event_waits_for_nothing(make_event, make_rows):
+    closed, tail = EpisodeCutter(max_events=1).cut(make_rows(make_event(0, "a"), make_event(1, "b")))
+    assert shape(closed) == ["a", "b"] and tail is None
 
 
 def test_too_many_events_are_cut_at_the_longest_pause(make_event, make_rows):

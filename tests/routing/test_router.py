@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from universal_memory.routing.router import WEIGHTS, QuestionEncoder, Router
-from universal_memory.space.text_tower import TextTower
+from universal_memory.space.text_tower import CONTEXT_WIDTH, TextTower
 from universal_memory.weights import WeightsError, save_weights
 
 
@@ -20,7 +20,7 @@ def router(tower: TextTower) -> Router:
 
 
 def test_padding_changes_nothing(router: Router) -> None:
-    states = torch.randn(2, 9, 768, generator=torch.Generator().manual_seed(0))
+    states = torch.randn(2, 9, CONTEXT_WIDTH, generator=torch.Generator().manual_seed(0))
     mask = torch.tensor([[True] * 9, [True] * 5 + [False] * 4])
     padded = router.encoder(states, mask)[1:]
     alone = router.encoder(states[1:, :5], mask[1:, :5])

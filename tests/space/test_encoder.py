@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from universal_memory.space.encoder import UniversalEncoder
+from universal_memory.space.text_tower import CONTEXT_WIDTH
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,7 @@ def encoder() -> UniversalEncoder:
 
 
 def states(batch: int, pieces: int, seed: int = 0) -> Tensor:
-    return torch.randn(batch, pieces, 768, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(batch, pieces, CONTEXT_WIDTH, generator=torch.Generator().manual_seed(seed))
 
 
 def full(batch: int, pieces: int) -> Tensor:

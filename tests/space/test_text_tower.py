@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from universal_memory.space.text_tower import MAX_WORD_PIECES, TextTower
+from universal_memory.space.text_tower import CONTEXT_WIDTH, MAX_WORD_PIECES, PARTS, TextTower
 
 
 def test_one_state_a_word_piece(tower: TextTower) -> None:
     texts = ["the tea", "Anna said: my tea should be weak."]
     found = tower(texts)
     assert found.mask.sum(1).tolist() == [tower.count(text) for text in texts] == [2, 9]
-    assert found.states.shape == (2, found.mask.shape[1], 768)
+    assert found.states.shape == (2, found.mask.shape[1], CONTEXT_WIDTH)
     words = tower.model.embeddings.word_embeddings.weight
     ids = torch.tensor(tower.token_ids(texts[0]))
     assert torch.equal(found.states[0, :2, :384], words[ids])
@@ -39,3 +39,14 @@ def test_long_text_is_cut(tower: TextTower) -> None:
     text = "word " * 400
     assert tower.count(text) == len(tower.token_ids(text)) == 400
     assert tower([text]).mask.sum() == MAX_WORD_PIECES
+
+
+def test_digits_are_pieces_of_their_own(tower: TextTower) -> None:
+    pieces = tower.tokenizer.convert_ids_to_tokens(tower.token_ids("box B27 at 20:30"))
+    assert pieces == ["box", "b", "2", "7", "at", "2", "0", ":", "3", "0"]
+
+
+def test_words_of_one_sound_are_told_apart_by_their_spelling(tower: TextTower) -> None:
+    found = tower(["anna", "Anna", "ANNA", "272", "274"])
+    spelled = found.states[:, :, PARTS[0] + PARTS[1] :]
+    assert len({tuple(row.flatten().tolist()) for row in spelled}) == 5

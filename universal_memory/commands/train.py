@@ -28,11 +28,15 @@ def space(
     device: Device = "cpu",
     run: Run = Path("build/train/space"),
     model: Model = "smollm2-135m",
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Models folder whose weights to start from; else the closed form."),
+    ] = None,
 ) -> None:
     """Train the space together with its reference renderer."""
     from universal_memory.training.jobs import train_space
 
-    train_space(model, run, minutes, steps, seed, device, _reporter(run))
+    train_space(model, run, minutes, steps, seed, device, _reporter(run), start)
 
 
 @app.command()

@@ -100,7 +100,8 @@ class EpisodeCutter:
         if not run:
             return closed, None
         tail = self._episode(run)
-        if now is not None and not tail.end - self.gap <= now <= tail.end + self.gap:
+        over = now is not None and not tail.end - self.gap <= now <= tail.end + self.gap
+        if over or self.max_events == 1:  # nothing can join an episode of one event
             return [*closed, tail], None
         return closed, tail
 

@@ -23,6 +23,11 @@ from universal_memory.space.encoder import SLOT_WIDTH
 from universal_memory.weights import load_weights, read_card
 
 
+def renderer_weights(model: str) -> Path:
+    """Where in a models folder the renderer of a language model, a name or a folder, lies."""
+    return Path("renderers") / Path(model).name / "renderer.safetensors"
+
+
 class RendererNotFoundError(FileNotFoundError):
     """No trained renderer fits the model and the space."""
 
@@ -41,7 +46,7 @@ class RendererConfig:
     fingerprint: str
     space_id: str
     manner_rank: int = 8
-    hidden: int = 1024
+    hidden: int = 2048
 
     @classmethod
     def from_card(cls, card: dict[str, Any]) -> RendererConfig:
@@ -78,10 +83,13 @@ class Renderer(nn.Module):
         )
         self.key = nn.Parameter(torch.randn(count, SLOT_WIDTH, config.d_in) / SLOT_WIDTH**0.5)
         self.value = nn.Parameter(torch.randn(count, SLOT_WIDTH, config.d_out) * 2e-3)
-        # One map from slots to the model's words shared by all layers: what is learned about a word
-        # in one layer serves the others, and a closed-form start survives training.
+        # Two maps from slots to the model's tokens, shared by all layers: what is learned about a
+        # word in one layer serves the others, and a closed-form start survives training. `words`
+        # is for tokens that begin a word, `endings` for those that go on with it.
         self.words = nn.Parameter(torch.randn(SLOT_WIDTH, config.d_out) / SLOT_WIDTH**0.5)
         self.words_gain = nn.Parameter(torch.zeros(count, 1, 1))
+        self.endings = nn.Parameter(torch.randn(SLOT_WIDTH, config.d_out) / SLOT_WIDTH**0.5)
+        self.endings_gain = nn.Parameter(torch.zeros(count, 1, 1))
         rank = config.manner_rank
         self.manner_key = nn.Parameter(torch.randn(count, rank, config.d_in))
         self.manner_value = nn.Parameter(torch.zeros(count, rank, config.d_out))
@@ -115,13 +123,22 @@ class Renderer(nn.Module):
 
     def forward(self, usv: Tensor) -> Adapter:
         """One adapter of all memories [memories, 16, 256]; rank 16·m + s is slot s of memory m."""
-        slots = F.layer_norm(usv + self.trunk(usv), (SLOT_WIDTH,)).flatten(0, 1)
-        values = torch.matmul(slots, self.value) + self.words_gain * torch.matmul(slots, self.words)
+        slots = self._slots(usv).flatten(0, 1)
+        values = torch.matmul(slots, self.value)
+        values = values + self.words_gain * torch.matmul(slots, self.words)
+        values = values + self.endings_gain * torch.matmul(slots, self.endings)
         return self._scaled(torch.matmul(slots, self.key), values)
 
-    def say(self, usv: Tensor) -> Tensor:
-        """What each slot would write with the word map alone: [memories, 16, d_out]."""
-        return torch.matmul(F.layer_norm(usv + self.trunk(usv), (SLOT_WIDTH,)), self.words)
+    def say(self, usv: Tensor) -> tuple[Tensor, Tensor]:
+        """What each slot would write with the shared maps alone: [memories, 16, d_out] each.
+
+        Of tokens that begin a word, and of those that go on with it.
+        """
+        slots = self._slots(usv)
+        return torch.matmul(slots, self.words), torch.matmul(slots, self.endings)
+
+    def _slots(self, usv: Tensor) -> Tensor:
+        return F.layer_norm(usv + self.trunk(usv), (SLOT_WIDTH,))
 
     def manner(self) -> Adapter:
         """The shared LoRA: the manner of answering, no memory in it."""

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from universal_memory.resources import models_dir
 from universal_memory.routing.passport import PASSPORT_WIDTH
-from universal_memory.space.text_tower import TextTower
+from universal_memory.space.text_tower import CONTEXT_WIDTH, PARTS, TextTower
 from universal_memory.weights import load_weights, read_card
 
 WEIGHTS = Path("router") / "router.safetensors"
@@ -22,15 +22,15 @@ WEIGHTS = Path("router") / "router.safetensors"
 class QuestionEncoder(nn.Module):
     """Text states of a question to the passport space: [batch, 1024] of unit norm.
 
-    Four learned queries pool the states [batch, pieces, 768]; mask bool [batch, pieces].
+    Four learned queries pool the states [batch, pieces, 1252]; mask bool [batch, pieces].
     """
 
-    def __init__(self, context_width: int = 768, queries: int = 4, hidden: int = 1024) -> None:
+    def __init__(self, queries: int = 4, hidden: int = 1024) -> None:
         super().__init__()
-        self.word_norm = nn.LayerNorm(context_width // 2)
-        self.hidden_norm = nn.LayerNorm(context_width // 2)
-        self.query = nn.Linear(context_width, queries)
-        pooled = queries * context_width
+        self.word_norm = nn.LayerNorm(PARTS[0])
+        self.hidden_norm = nn.LayerNorm(PARTS[1])
+        self.query = nn.Linear(CONTEXT_WIDTH, queries)
+        pooled = queries * CONTEXT_WIDTH
         self.linear = nn.Linear(pooled, PASSPORT_WIDTH)
         self.deep = nn.Sequential(
             nn.Linear(pooled, hidden), nn.GELU(), nn.Linear(hidden, PASSPORT_WIDTH)
@@ -38,8 +38,8 @@ class QuestionEncoder(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         """Points in passport space of a batch of questions."""
-        words, hidden = states.chunk(2, dim=-1)
-        states = torch.cat([self.word_norm(words), self.hidden_norm(hidden)], dim=-1)
+        words, hidden, spelling = states.split(PARTS, dim=-1)
+        states = torch.cat([self.word_norm(words), self.hidden_norm(hidden), spelling], dim=-1)
         scores = self.query(states).masked_fill(~mask.unsqueeze(-1), float("-inf"))
         pooled = torch.einsum("bpq,bpc->bqc", scores.softmax(1), states).flatten(1)
         return F.normalize(self.linear(pooled) + self.deep(pooled), dim=-1)

@@ -158,12 +158,17 @@ class Answerer:
         top_k: int = 3,
         min_relevance: float = 0.5,
         fresh: Sequence[Event] = (),
+        among: Sequence[str] | None = None,
     ) -> Prepared:
-        """Route, load, render and fuse; nothing is attached yet."""
+        """Route, load, render and fuse; nothing is attached yet.
+
+        `among`: ids of the files to choose from, in place of the whole store.
+        """
         started = time.perf_counter()
         question = bind_speaker(question, speaker)
         vector = self.router.route([question])[0]
-        chosen = self._choose(vector, top_k, min_relevance)
+        near = self.index.search(vector, top_k) if among is None else self._near(vector, among)
+        chosen = self._choose(near[:top_k], min_relevance)
         routed = time.perf_counter()
         loaded = [entry for entry in map(self._load, chosen) if entry is not None]
         read = time.perf_counter()
@@ -190,13 +195,18 @@ class Answerer:
         with self._lock:
             self._rendered.pop(memory_id, None)
 
+    def _near(self, vector: NDArray[np.float32], ids: Sequence[str]) -> list[tuple[str, float]]:
+        """Files with their cosine to the question, best first."""
+        found = [(one, float(self.store.get(one).passport @ vector)) for one in ids]
+        return sorted(found, key=lambda entry: -entry[1])
+
     def _choose(
-        self, vector: NDArray[np.float32], top_k: int, min_relevance: float
+        self, near: Sequence[tuple[str, float]], min_relevance: float
     ) -> list[tuple[str, float]]:
-        """Ids and log-odds of the files that are put on."""
+        """Ids and log-odds of the files that are put on, of those with their cosine."""
         logits = [
             (memory_id, self.router.logit(cosine))
-            for memory_id, cosine in self.index.search(vector, top_k)
+            for memory_id, cosine in near
             if self.router.relevance(cosine) >= min_relevance
         ]
         open_gates = gates([logit for _, logit in logits])

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from universal_memory.space.text_tower import CONTEXT_WIDTH, PARTS
+
 SLOTS = 16
 SLOT_WIDTH = 256
 
@@ -22,20 +24,20 @@ SLOT_WIDTH = 256
 class CrossAttention(nn.Module):
     """Slots attend to text states; every head carries a full-width value.
 
-    Shapes: slots [batch, 16, 256], states [batch, pieces, 768], mask bool [batch, pieces].
+    Shapes: slots [batch, 16, 256], states [batch, pieces, 1252], mask bool [batch, pieces].
     """
 
-    def __init__(self, context_width: int, width: int = SLOT_WIDTH, heads: int = 4) -> None:
+    def __init__(self, width: int = SLOT_WIDTH, heads: int = 4) -> None:
         super().__init__()
         self.centres: Tensor
         self.heads = heads
         self.slot_norm = nn.LayerNorm(width)
         # Word embedding and hidden state have scales of their own: normalise them apart.
-        self.word_norm = nn.LayerNorm(context_width // 2)
-        self.hidden_norm = nn.LayerNorm(context_width // 2)
+        self.word_norm = nn.LayerNorm(PARTS[0])
+        self.hidden_norm = nn.LayerNorm(PARTS[1])
         self.query = nn.Linear(width, width)
-        self.key = nn.Linear(context_width, width)
-        self.value = nn.Linear(context_width, heads * width, bias=False)
+        self.key = nn.Linear(CONTEXT_WIDTH, width)
+        self.value = nn.Linear(CONTEXT_WIDTH, heads * width, bias=False)
         self.out = nn.Linear(heads * width, width, bias=False)
         self.sharpness = nn.Parameter(torch.full((heads, SLOTS), 0.0))
         self.register_buffer("centres", (torch.arange(SLOTS) + 0.5) / SLOTS, persistent=False)
@@ -44,8 +46,8 @@ class CrossAttention(nn.Module):
     def forward(self, slots: Tensor, states: Tensor, mask: Tensor) -> Tensor:
         """What every slot takes from the text."""
         batch, pieces, _ = states.shape
-        words, hidden = states.chunk(2, dim=-1)
-        context = torch.cat([self.word_norm(words), self.hidden_norm(hidden)], dim=-1)
+        words, hidden, spelling = states.split(PARTS, dim=-1)
+        context = torch.cat([self.word_norm(words), self.hidden_norm(hidden), spelling], dim=-1)
         query = self.query(self.slot_norm(slots)).view(batch, SLOTS, self.heads, -1).transpose(1, 2)
         key = self.key(context).view(batch, pieces, self.heads, -1).transpose(1, 2)
         value = self.value(context).view(batch, pieces, self.heads, -1).transpose(1, 2)
@@ -86,9 +88,9 @@ class SelfAttention(nn.Module):
 class PerceiverBlock(nn.Module):
     """Cross-attention to the text, self-attention among the slots, MLP; all residual."""
 
-    def __init__(self, context_width: int, width: int = SLOT_WIDTH) -> None:
+    def __init__(self, width: int = SLOT_WIDTH) -> None:
         super().__init__()
-        self.cross = CrossAttention(context_width, width)
+        self.cross = CrossAttention(width)
         self.attention = SelfAttention(width)
         last = nn.Linear(4 * width, width)
         nn.init.normal_(last.weight, std=0.01)
@@ -104,14 +106,14 @@ class PerceiverBlock(nn.Module):
 class UniversalEncoder(nn.Module):
     """Text states to Universal Semantic Vectors.
 
-    Input: states float32 [batch, pieces, 768], mask bool [batch, pieces].
+    Input: states float32 [batch, pieces, 1252], mask bool [batch, pieces].
     Output: float32 [batch, 16, 256]; every slot has mean 0 and variance 1 (L2 norm about 16).
     """
 
-    def __init__(self, context_width: int = 768, blocks: int = 3) -> None:
+    def __init__(self, blocks: int = 3) -> None:
         super().__init__()
         self.latents = nn.Parameter(torch.randn(SLOTS, SLOT_WIDTH) * 0.3)
-        self.blocks = nn.ModuleList(PerceiverBlock(context_width) for _ in range(blocks))
+        self.blocks = nn.ModuleList(PerceiverBlock() for _ in range(blocks))
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         """USVs of a batch of texts."""

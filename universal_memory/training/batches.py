@@ -32,11 +32,40 @@ class QuestionSample:
 
 
 @dataclass(frozen=True)
+class SaidTokens:
+    """The model's tokens of some texts, each once a text: int64 [tokens], and the text of each.
+
+    `ending`: bool, whether the token goes on with a word that another one began.
+    """
+
+    tokens: Tensor
+    text: Tensor
+    ending: Tensor
+
+    @classmethod
+    def of(cls, texts: Sequence[str], language_model: LanguageModel) -> SaidTokens:
+        """The tokens of `texts`."""
+        tokenizer = language_model.tokenizer
+        tokens = [
+            sorted(set(tokenizer.encode(" " + text, add_special_tokens=False))) for text in texts
+        ]
+        pieces = [tokenizer.convert_ids_to_tokens(ids) for ids in tokens]
+        return cls(
+            tokens=torch.tensor([token for ids in tokens for token in ids]),
+            text=torch.tensor([text for text, ids in enumerate(tokens) for _ in ids]),
+            # Byte-level and SentencePiece vocabularies mark the white space before a word.
+            ending=torch.tensor(
+                [piece.isalpha() and piece[0] not in "Ġ▁" for row in pieces for piece in row],
+                dtype=torch.bool,
+            ),
+        )
+
+
+@dataclass(frozen=True)
 class Batch:
     """`texts`: one a memory. `ids` int64 [questions, time], `lengths` of them used, padded on the
     right. (`rows`, `positions`): where the next token is `targets`; `recited`: of a recital.
-    `gates` float32 [questions, memories]. `said`: the model's tokens of all texts, each once a
-    text, and `said_by` the text of each.
+    `gates` float32 [questions, memories]. `said`: what the texts say.
     """
 
     texts: list[str]
@@ -48,8 +77,7 @@ class Batch:
     targets: Tensor
     recited: Tensor
     gates: Tensor
-    said: Tensor
-    said_by: Tensor
+    said: SaidTokens
 
 
 @dataclass(frozen=True)
@@ -64,10 +92,10 @@ class BatchShape:
 
     memories: int = 16
     questions: int = 2
-    composition: float = 0.12
+    composition: float = 0.2
     groups: float = 0.25
     recitals: int = 0
-    fact_counts: tuple[float, ...] = (0.60, 0.20, 0.20, 0.0, 0.0, 0.0)
+    fact_counts: tuple[float, ...] = (0.70, 0.15, 0.15, 0.0, 0.0, 0.0)
 
 
 def make_batch(
@@ -138,10 +166,6 @@ def collate(
     ids = torch.full((len(kept), longest), language_model.end_id)
     for row, sequence in enumerate(sequences):
         ids[row, : len(sequence)] = torch.tensor(sequence)
-    words = [
-        sorted(set(language_model.tokenizer.encode(" " + text, add_special_tokens=False)))
-        for text in texts
-    ]
     return Batch(
         texts=texts,
         questions=[questions[index] for index in kept],
@@ -152,8 +176,7 @@ def collate(
         targets=torch.tensor(targets),
         recited=torch.tensor(recited),
         gates=gates[kept],
-        said=torch.tensor([token for tokens in words for token in tokens]),
-        said_by=torch.tensor([text for text, tokens in enumerate(words) for _ in tokens]),
+        said=SaidTokens.of(texts, language_model),
     )
 
 

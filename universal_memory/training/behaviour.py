@@ -25,9 +25,9 @@ from universal_memory.rendering.renderer import Renderer
 from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.space.encoder import SLOTS, UniversalEncoder
 from universal_memory.space.text_tower import TextTower
-from universal_memory.training.batches import Batch, BatchShape, make_batch
+from universal_memory.training.batches import Batch, BatchShape, SaidTokens, make_batch
 from universal_memory.training.checkpoint import load_state, save_state
-from universal_memory.training.corpora import EpisodeGenerator
+from universal_memory.training.corpora import EpisodeGenerator, word_lists
 from universal_memory.training.mixed_precision import to_mixed_precision
 from universal_memory.training.muon import Muon
 from universal_memory.training.split_decoder import SplitDecoder
@@ -37,6 +37,9 @@ from universal_memory.training.split_decoder import SplitDecoder
 class TrainingPlan:
     """How to train. `minutes`: length of the learning-rate schedule in time spent training, which
     keeps a run on a shared machine within its hour; `steps`, if positive, takes its place.
+    `spelling_share`: share of it, at the start, for the words loss alone. `closed_share`: of the
+    batches at the start, in the closed vocabulary; it falls to 0.15. `composition_from`: share of
+    it from which on files are composed, and hold several facts more often.
     """
 
     minutes: float = 60.0
@@ -45,13 +48,15 @@ class TrainingPlan:
     accumulate: int = 2
     warmup: int = 100
     seed: int = 0
+    spelling_share: float = 0.12
+    closed_share: float = 0.9
     composition_from: float = 0.5
     words_weight: float = 0.3
     recital_weight: float = 0.5
     clip: float = 1.0
     checkpoint_minutes: float = 3.0
-    validate_every: int = 200
-    shape: BatchShape = field(default_factory=lambda: BatchShape(recitals=6))
+    validate_every: int = 300
+    shape: BatchShape = field(default_factory=lambda: BatchShape(recitals=4))
 
 
 class BehaviourTraining:
@@ -67,6 +72,7 @@ class BehaviourTraining:
         checkpoint: Path,
         train_encoder: bool,
         report: Callable[[dict[str, Any]], None],
+        calibrated: bool = False,
     ) -> None:
         self.language_model, self.tower = language_model, tower
         self.encoder, self.renderer = encoder, renderer
@@ -85,7 +91,7 @@ class BehaviourTraining:
         ]
         self.step, self.seconds = 0, 0.0
         self.words_loss = self.recital_loss = 0.0
-        if not self._resume():
+        if not self._resume() and not calibrated:
             self._calibrate()
 
     @property
@@ -124,7 +130,9 @@ class BehaviourTraining:
             torch.set_grad_enabled(self.train_encoder and torch.is_grad_enabled()),
         ):
             usv = self.encoder(texts.states, texts.mask)
-        words = self._words_loss(usv.float(), batch) if torch.is_grad_enabled() else None
+        words = None
+        if torch.is_grad_enabled():  # half of them: the whole vocabulary a slot is not cheap
+            words = self._words_loss(usv.float()[: len(usv) // 2], batch.said)
         with torch.autocast(self.device, dtype=torch.bfloat16):
             memories, manner = self.renderer(usv.float()), self.renderer.manner()
             adapter = fuse([memories, manner])
@@ -169,20 +177,34 @@ class BehaviourTraining:
             order.append(here)
         return torch.cat(states), torch.cat(order)
 
-    def _words_loss(self, usv: Tensor, batch: Batch) -> Tensor:
-        """Every token of a text should be said by some slot of its memory, through the word map.
+    def spelling_loss(self, texts: list[str]) -> Tensor:
+        """The words loss alone: what a memory holds must be there before it can be asked for."""
+        seen = self.tower(texts)
+        with torch.autocast(self.device, dtype=torch.bfloat16):
+            usv = self.encoder(seen.states, seen.mask)
+        return self._words_loss(usv.float(), SaidTokens.of(texts, self.language_model))
+
+    def _words_loss(self, usv: Tensor, said: SaidTokens) -> Tensor:
+        """Every token of a text should be said by some slot of its memory, through a shared map.
 
         A dense signal on all words of a text, where the answer gives one on a few: it is what an
         open vocabulary needs. Mean over tokens of -log of the slots' mean probability.
         """
-        memories = len(usv) // 2  # half of them: the whole vocabulary for every slot is not cheap
-        some = batch.said_by < memories
+        losses = []
         with torch.autocast(self.device, dtype=torch.bfloat16):
-            said = self.decoder.final_norm(self.renderer.say(usv[:memories]))
-        logits = self.decoder.head(said.float())
-        level = logits.logsumexp(-1)[batch.said_by[some]]
-        token = logits[batch.said_by[some], :, batch.said[some]]
-        return (math.log(SLOTS) - (token - level).logsumexp(-1)).mean()
+            maps = self.renderer.say(usv)
+        for map_, kind in zip(maps, (~said.ending, said.ending), strict=True):
+            some = kind & (said.text < len(usv))
+            if not bool(some.any()):
+                continue
+            rows, at = said.text[some].unique(return_inverse=True)
+            with torch.autocast(self.device, dtype=torch.bfloat16):
+                logits = self.decoder.head(self.decoder.final_norm(map_[rows].float()))
+            logits = logits.float()
+            level = logits.logsumexp(-1)[at]
+            token = logits[at, :, said.tokens[some]]
+            losses.append(math.log(SLOTS) - (token - level).logsumexp(-1))
+        return torch.cat(losses).mean()
 
     @torch.no_grad()
     def validate(self, questions: int = 128) -> dict[str, float]:
@@ -248,11 +270,11 @@ class BehaviourTraining:
         plan = self.plan
         seed = (plan.seed * 1_000_003 + self.step) * 8 + part
         # The mechanism is learned on few words, the words by the way; then all words.
-        closed = random.Random(seed).random() < max(0.15, 0.9 - 1.4 * self.progress)
+        closed = random.Random(seed).random() < max(0.15, plan.closed_share - 1.4 * self.progress)
         vocabulary = "closed" if closed else "open"
         shape = plan.shape
         if self.progress < plan.composition_from:
-            easy = (0.6, 0.2, 0.2, 0, 0, 0)
+            easy = (0.8, 0.1, 0.1, 0.0, 0.0, 0.0)
             shape = replace(shape, composition=0.0, groups=0.0, fact_counts=easy)
         generator = EpisodeGenerator(seed=seed, split="train", vocabulary=vocabulary)
         return make_batch(generator, shape, self.language_model, random.Random(seed))
@@ -264,6 +286,18 @@ class BehaviourTraining:
             for group in optimizer.param_groups:
                 group["lr"] = group["top_rate"] * rate
             optimizer.zero_grad(set_to_none=True)
+        if self.progress < self.plan.spelling_share:
+            loss = self.spelling_loss(word_lists(self.plan.seed * 1_000_003 + self.step, 32))
+            loss.backward()
+            measured = {"words": float(loss.detach())}
+        else:
+            measured = self._backward_answers()
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.plan.clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        return {**measured, "norm": float(norm)}
+
+    def _backward_answers(self) -> dict[str, float]:
         losses, alone, composed = [], [], []
         for part in range(self.plan.accumulate):
             batch = self._batch(part)
@@ -274,12 +308,8 @@ class BehaviourTraining:
             single = batch.gates.sum(1) == 1
             alone += right.cpu()[single & asked].tolist()
             composed += right.cpu()[~single].tolist()
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.plan.clip)
-        for optimizer in self.optimizers:
-            optimizer.step()
         measured = {
             "loss": sum(losses) / len(losses),
-            "norm": float(norm),
             "words": self.words_loss,
             "recital": self.recital_loss,
         }
@@ -301,7 +331,7 @@ def _optimizers(
             continue
         by_kind: tuple[list[Tensor], list[Tensor]] = ([], [])
         for name, parameter in module.named_parameters():
-            is_map = name in ("key", "value", "words") or name.endswith("weight")
+            is_map = name in ("key", "value", "words", "endings") or name.endswith("weight")
             by_kind[not (is_map and parameter.dim() >= 2)].append(parameter)
         maps.append({"params": by_kind[0], "top_rate": 2.0 * rate})
         rest.append({"params": by_kind[1], "top_rate": rate})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from universal_memory.rendering.renderer import Renderer, RendererConfig
+from universal_memory.rendering.renderer import Renderer, RendererConfig, renderer_weights
 from universal_memory.resources import models_dir
 from universal_memory.routing.passport import WEIGHTS as PASSPORT_WEIGHTS
 from universal_memory.routing.passport import PassportEncoder
@@ -24,7 +24,7 @@ from universal_memory.training.behaviour import BehaviourTraining, TrainingPlan
 from universal_memory.training.model_card import write_model_card
 from universal_memory.training.retrieval import RetrievalPlan, RetrievalTraining
 from universal_memory.training.warm_start import shared_words, start_values
-from universal_memory.weights import save_weights
+from universal_memory.weights import load_weights, save_weights
 
 Report = Callable[[dict[str, Any]], None]
 CHECKPOINT = "checkpoint.pt"
@@ -32,27 +32,45 @@ SPACE_ID = "ump-space-0"
 
 
 def train_space(
-    model: str, run: Path, minutes: float, steps: int, seed: int, device: str, report: Report
+    model: str,
+    run: Path,
+    minutes: float,
+    steps: int,
+    seed: int,
+    device: str,
+    report: Report,
+    start: Path | None = None,
 ) -> None:
-    """Space and reference renderer of `model` together, from the closed-form start."""
+    """Space and reference renderer of `model` together.
+
+    From the closed-form start, or from the weights of a models folder `start`.
+    """
     torch.manual_seed(seed)
     language_model, tower = LanguageModel(model, device), TextTower(device=device)
     encoder = UniversalEncoder()
     renderer = Renderer(RendererConfig.for_architecture(language_model.architecture, SPACE_ID))
-    words = sorted(set(shared_words(tower, language_model)[0]))
-    embeddings = tower.model.embeddings.word_embeddings.weight
-    projection = encoder.start_from_words(embeddings[words].cpu())
-    found = start_values(renderer, projection, tower, language_model)
-    report({"event": "warm start", "held_out_words_found": found})
+    if start is not None:
+        load_weights(start / SPACE_WEIGHTS, encoder)
+        load_weights(start / renderer_weights(model), renderer)
+    else:
+        words = sorted(set(shared_words(tower, language_model)[0]))
+        embeddings = tower.model.embeddings.word_embeddings.weight
+        projection = encoder.start_from_words(embeddings[words].cpu())
+        found = start_values(renderer, projection, tower, language_model)
+        report({"event": "warm start", "held_out_words_found": found})
+    plan = TrainingPlan(minutes=minutes, steps=steps, seed=seed)
+    if start is not None:  # the mechanism is there: all words, and composition early
+        plan = replace(plan, closed_share=0.15, composition_from=0.3)
     training = BehaviourTraining(
         language_model,
         tower,
         encoder.to(device),
         renderer.to(device),
-        TrainingPlan(minutes=minutes, steps=steps, seed=seed),
+        plan,
         run / CHECKPOINT,
         train_encoder=True,
         report=report,
+        calibrated=start is not None,
     )
     training.run()
     card = _card("space", model, seed, training)
@@ -128,9 +146,9 @@ def _card(kind: str, model: str, seed: int, training: BehaviourTraining) -> dict
 
 
 def _save_renderer(renderer: Renderer, model: str, card: dict[str, Any]) -> None:
-    folder = models_dir() / "renderers" / Path(model).name
+    path = models_dir() / renderer_weights(model)
     config = asdict(renderer.config)
     card = {**card, "config": config}
-    save_weights(folder / "renderer.safetensors", renderer, card)
+    save_weights(path, renderer, card)
     purpose = f"Universal Semantic Vectors to adapters of {Path(model).name}."
-    write_model_card(folder, f"Renderer of {Path(model).name}", purpose, card)
+    write_model_card(path.parent, f"Renderer of {Path(model).name}", purpose, card)

@@ -4,6 +4,7 @@ Members:
     EpisodeGenerator: an endless deterministic stream of episodes.
     EpisodeSample, Fact, Question: what it yields.
     family_names: the families of facts.
+    word_lists: lists of words and codes, to learn spelling from.
 
 Example:
     >>> from universal_memory.training.corpora import EpisodeGenerator
@@ -15,6 +16,7 @@ Example:
 from universal_memory.training.corpora.families import family_names
 from universal_memory.training.corpora.generator import EpisodeGenerator, SubjectRegister
 from universal_memory.training.corpora.samples import EpisodeSample, Fact, Question
+from universal_memory.training.corpora.word_lists import word_lists
 
 __all__ = [
     "EpisodeGenerator",
@@ -23,4 +25,5 @@ __all__ = [
     "Question",
     "SubjectRegister",
     "family_names",
+    "word_lists",
 ]

@@ -6,12 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from universal_memory.rendering.adapter import Adapter
-from universal_memory.rendering.fusion import fuse
-from universal_memory.runtime.answerer import BASE, COMPILED, FRESH, Answerer, Prepared
+from universal_memory.runtime.answerer import BASE, FRESH, Answerer, Prepared
 from universal_memory.training.evaluation.dataset import AskedQuestion, Dataset
 
 
@@ -49,7 +47,7 @@ class Modes:
         )
 
     def oracle(self, question: AskedQuestion) -> Prepared:
-        """The right file, given."""
+        """The files of the right episode, given; where there are several, gated as ever."""
         return self._from_files(question, question.episode)
 
     def shuffled(self, question: AskedQuestion) -> Prepared:
@@ -80,19 +78,8 @@ class Modes:
         return self._reading(question, text, route_ms=1000 * (time.perf_counter() - started))
 
     def _from_files(self, question: AskedQuestion, episode: int) -> Prepared:
-        started = time.perf_counter()
-        files = [self.answerer.store.get(memory_id) for memory_id in self.files[episode]]
-        loaded = time.perf_counter()
-        renderer = self.answerer.renderer
-        with torch.inference_mode():
-            adapters = [renderer.render(torch.from_numpy(file.usv.copy())) for file in files]
-            adapter = fuse([renderer.manner(), *adapters])
-        return Prepared(
-            self._prompt(question),
-            adapter,
-            COMPILED,
-            load_ms=1000 * (loaded - started),
-            render_ms=1000 * (time.perf_counter() - loaded),
+        return self.answerer.prepare(
+            question.text, top_k=self.top_k, min_relevance=0.0, among=self.files[episode]
         )
 
     def _reading(
