@@ -39,7 +39,8 @@ def test_now_closes_the_tail_after_its_gap_or_a_jump_back(make_event, make_rows)
 
 
 def test_an_episode_of_one_event_waits_for_nothing(make_event, make_rows):
-    closed, tail = EpisodeCutter(max_events=1).cut(make_rows(make_event(0, "a"), make_event(1, "b")))
+    rows = make_rows(make_event(0, "a"), make_event(1, "b"))
+    closed, tail = EpisodeCutter(max_events=1).cut(rows)
     assert shape(closed) == ["a", "b"] and tail is None
 
 
