@@ -15,6 +15,8 @@ import pytest
 from typer.main import get_command
 
 from universal_memory import cli
+from universal_memory.experience.buffer import RollingBuffer
+from universal_memory.experience.event import Event, Modality
 from universal_memory.memory.file import MemoryFile
 from universal_memory.memory.ledger import Provenance
 from universal_memory.memory.signing import Signer
@@ -213,6 +215,21 @@ def test_forget(ump: Ump, root: Path, ids: list[str]) -> None:
     assert PassportIndex.load(root / "index" / "passports.hnsw").ids() == [ids[2]]
     result = ump("memory", "forget", ids[0], "--yes")
     assert result.code == 1 and result.err.startswith("ump: no memory has an id")
+
+
+def test_forget_erases_the_words_that_wait_in_the_buffer(
+    ump: Ump, root: Path, ids: list[str]
+) -> None:
+    with RollingBuffer(root / "buffer.sqlite") as buffer:
+        for second, memory_id in enumerate(ids):
+            event = Event(second, "audio", Modality.AUDIO, (1,), f"My code is {second}86753.")
+            buffer.mark_compiled([buffer.append(event)], memory_id)
+        with MemoryStore(root).lock("compiler"):
+            assert ump("memory", "forget", ids[0], "--yes").code == 0
+        assert ids[0] in buffer.compiled_ids()  # the running compiler erases them
+    assert ump("memory", "forget", ids[1], "--yes").code == 0
+    words = b"".join(path.read_bytes() for path in root.glob("buffer.sqlite*"))
+    assert b"086753" in words and b"186753" not in words
 
 
 def test_reindex_heals(ump: Ump, root: Path, ids: list[str]) -> None:

@@ -291,8 +291,10 @@ def test_threads_append_together(buffer, make_event):
 def test_forgetting_erases_the_words_from_the_disk(buffer, make_event):
     sequence = buffer.append(make_event(1, "my code is 86753"))
     buffer.mark_compiled([sequence], "a1")
+    assert buffer.compiled_ids() == {"a1"}
     assert buffer.forget("a1") == 1
     assert buffer.forget("a1") == 0
+    assert buffer.compiled_ids() == set()
     for path in buffer.path.parent.glob("buffer.sqlite*"):
         assert b"86753" not in path.read_bytes()
     assert buffer.append(make_event(1, "my code is 86753")) == sequence

@@ -116,6 +116,17 @@ def test_same_experience_is_the_same_file(
     assert store.ids() == [first.id]
 
 
+def test_words_of_a_forgotten_memory_leave_the_buffer(
+    buffer: RollingBuffer, store: MemoryStore, new_compiler: NewCompiler
+) -> None:
+    fill(buffer, *KITCHEN, *HALL)
+    kitchen, hall = new_compiler().compile(now=500 * SECOND).memories
+    store.forget(kitchen.id)
+    assert buffer.compiled_ids() == {kitchen.id, hall.id}
+    new_compiler()  # of another process, that compiled neither
+    assert buffer.compiled_ids() == {hall.id}
+
+
 class PowerCut(BaseException):
     """What no `except Exception` catches."""
 

@@ -19,6 +19,8 @@ from universal_memory.commands.console import (
     root_of,
     stamp_text,
 )
+from universal_memory.experience.buffer import RollingBuffer
+from universal_memory.memory.errors import StoreLocked
 from universal_memory.memory.record import Record
 from universal_memory.memory.reports import Problem
 from universal_memory.memory.signing import Signer, load_trusted
@@ -174,7 +176,7 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove memories for good: file, ledger row with its text, and passport in the index."""
+    """Remove memories for good: file, ledger row, passport in the index, events in the buffer."""
     root = root_of(store)
     with MemoryStore(root, read_only=True) as memories:
         ids = list(dict.fromkeys(memories.resolve(memory_id) for memory_id in memory_ids))
@@ -187,6 +189,7 @@ def forget(
         for memory_id in ids:
             memories.forget(memory_id)
         PassportIndex.open(memories)
+        _forget_events(memories, ids)
     if as_json:
         echo_json({"forgotten": ids})
     else:
@@ -219,6 +222,19 @@ def key(path: Annotated[Path, typer.Argument(help="File for the private key.")])
     signer = Signer.generate()
     signer.save(path)
     typer.echo(f"key {signer.key_id} written to {path} (keep it) and {path}.pub (hand it out)")
+
+
+def _forget_events(memories: MemoryStore, ids: list[str]) -> None:
+    """Erase the words that wait in the rolling buffer to age out."""
+    path = memories.root / "buffer.sqlite"
+    if not path.is_file():
+        return
+    try:
+        with memories.lock("compiler"), RollingBuffer(path) as buffer:
+            for memory_id in ids:
+                buffer.forget(memory_id)
+    except StoreLocked:
+        pass  # the running compiler erases them before its next compilation
 
 
 def _row(record: Record) -> dict[str, Any]:

@@ -162,6 +162,15 @@ class RollingBuffer:
                 self.release(memory_id)
         return finished
 
+    def compiled_ids(self) -> set[str]:
+        """Return the ids of the memories whose events are still held."""
+        with self._reading() as database:
+            rows = database.execute(
+                "SELECT DISTINCT memory_id FROM events WHERE state = ? AND memory_id NOT NULL",
+                (COMPILED,),
+            ).fetchall()
+        return {row["memory_id"] for row in rows}
+
     def forget(self, memory_id: str) -> int:
         """Erase the events that became `memory_id`; a replay does not bring them back. Count."""
         with self._transaction() as database:

@@ -98,7 +98,6 @@ class MemoryCompiler(ManagedNode):
         self._compiled = self._dropped = self._failures = 0
         self._compile_ms = 0.0
         self._files = 0
-        self._known: set[str] = set()  # memories whose events may still be in the buffer
         self._listening: tuple[Any, Any, JumpHandle] | None = None
         super().__init__("memory_compiler", PARAMETERS, **options)
         self._status = self.create_publisher(MemoryStatus, "~/status", STATUS)
@@ -121,7 +120,8 @@ class MemoryCompiler(ManagedNode):
             )
             compiler = self._load(values, store, buffer)
             opened.pop_all()  # all is well: the workshop closes them
-        self._files, self._known = len(store), set()
+        self._compiled = self._dropped = self._failures = 0
+        self._files = len(store)
         writer = BufferWriter(buffer, values["queue_size"], self.health)
         pending = buffer.pending()
         writer.waiting_since(pending[0].event.stamp if pending else None)
@@ -239,7 +239,6 @@ class MemoryCompiler(ManagedNode):
         started = time.monotonic()
         try:
             report = shop.compiler.compile(self.get_clock().now().nanoseconds, flush)
-            self._forget_events(shop)
         except EXPECTED as error:
             self._failures += 1
             self.health.fail("compile", f"cannot compile: {error}")
@@ -249,7 +248,6 @@ class MemoryCompiler(ManagedNode):
         self._compiled += len(report.memories)
         self._dropped += report.dropped
         self._files = len(shop.store)
-        self._known.update(memory.id for memory in report.memories)
         pending = shop.buffer.pending()
         shop.writer.waiting_since(pending[0].event.stamp if pending else None)
         for memory in report.memories:
@@ -257,12 +255,6 @@ class MemoryCompiler(ManagedNode):
             message.header.stamp = self.get_clock().now().to_msg()
             self._announce.publish(message)
         return report
-
-    def _forget_events(self, shop: Workshop) -> None:
-        """Erase the events of memories that were forgotten: their words are still in the buffer."""
-        for memory_id in [known for known in self._known if known not in shop.store]:
-            shop.buffer.forget(memory_id)
-            self._known.discard(memory_id)
 
 
 def announcement(memory: CompiledMemory, space_id: str) -> MemoryCompiled:

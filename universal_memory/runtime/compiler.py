@@ -89,7 +89,10 @@ class Compiler:
         return CompileReport(memories, len(dropped), events)
 
     def _settle(self) -> None:
-        """Finish what a crash or a full disk left between the claim and the mark."""
+        """Finish what a crash or a full disk left between the claim and the mark.
+
+        The events of memories that were forgotten go too: their words are still in the buffer.
+        """
         finished = self.buffer.recover(lambda memory_id: memory_id in self.store)
         for memory_id, rows in finished.items():
             record = self.store.record(memory_id)
@@ -97,6 +100,9 @@ class Compiler:
                 self._unreported.append(
                     CompiledMemory(memory_id, record.counter, len(rows), record.provenance)
                 )
+        for memory_id in self.buffer.compiled_ids():
+            if memory_id not in self.store:
+                self.buffer.forget(memory_id)
 
     def _compile(self, episode: Episode, now: int) -> CompiledMemory:
         # One at a time: padding in a batch moves the last bits, and with them the id.
