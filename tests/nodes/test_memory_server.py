@@ -140,6 +140,8 @@ def test_impossible_questions_are_refused_with_the_reason(
     served = serve()
     response = ask(graph, question)
     assert not response.success and reason in response.message and response.answer == ""
+    stranger = ask(graph, "Where is my tea?", speaker="A" * 10_000)
+    assert not stranger.success and "10000 characters" in stranger.message
     assert served.answerer.asked == []
     assert ask(graph, "安娜的茶怎么泡？ Где ключ?").success
     assert ask(graph, "x" * MAX_QUESTION).success

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from universal_memory.rendering.adapter import attach
 from universal_memory.rendering.fusion import fuse
+from universal_memory.runtime.answerer import FRESH_CHARACTERS, PromptTooLong
 from universal_memory.runtime.language_model import LanguageModel
 
 TEXTS = (
@@ -217,6 +218,28 @@ def test_failed_generation_takes_the_adapter_off(
     monkeypatch.undo()
     assert_untouched(model.model, before)
     assert house.answerer.answer(QUESTION, max_tokens=4).answer == right  # and it is free again
+
+
+def test_a_prompt_that_fills_the_model_is_refused_and_an_answer_never_does(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = house.answerer.language_model
+    room = model.context
+    with pytest.raises(PromptTooLong, match=f"takes {room} .* a shorter question"):
+        house.answerer.answer("tea " * room)
+    asked: list[int] = []
+    monkeypatch.setattr(model, "generate", lambda prompts, most: asked.append(most) or [""])
+    answer = house.answerer.answer(QUESTION, max_tokens=10 * room)
+    assert asked == [room - answer.prompt_tokens]
+
+
+def test_too_much_fresh_text_loses_its_oldest(house: House) -> None:
+    texts = [f"{TEXTS[0]} {'word ' * 300}{number}" for number in range(6)]
+    passports = house.answerer.passport_encoder.passports(house.answerer.space.encode(texts))
+    fresh = [said(second, text) for second, text in enumerate(texts)]
+    text = house.answerer._fresh_text(fresh, passports[-1], min_relevance=0.0)
+    assert len(text) == FRESH_CHARACTERS
+    assert " ".join(texts).endswith(text)
 
 
 @pytest.mark.parametrize("question", ["", "tea " * 25, "¿Dónde está? 鍵はどこ"])

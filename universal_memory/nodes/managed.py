@@ -31,7 +31,7 @@ AUTOSTART = Row(
 )
 STATUS_SECONDS = 1.0
 # What a missing or unusable model, renderer, store or package raises in the core.
-EXPECTED = (OSError, ValueError, RuntimeError, BufferError, ImportError)
+EXPECTED = (OSError, ValueError, RuntimeError, BufferError, ImportError, MemoryError)
 
 
 class ManagedNode(LifecycleNodeMixin, Node):

@@ -53,7 +53,7 @@ PARAMETERS = (
     Row("queue_size", 4, "Questions that may wait; further ones are refused as busy.", 0, 8),
     Row("adapter_cache", 64, "Rendered adapters kept in memory.", 0, 100_000),
 )
-MAX_QUESTION = 2000
+MAX_QUESTION, MAX_SPEAKER = 2000, 100  # characters
 
 Load = Callable[[Parameters, Path], Answerer]
 
@@ -179,7 +179,7 @@ class MemoryServer(ManagedNode):
         try:
             if desk is None or not self.active:
                 raise Busy(f"memory_server is {self.state}: activate it first")
-            check_question(request.question)
+            check_question(request.question, request.speaker)
             answer = desk.jobs.run(lambda: self._answer(desk, request))
         except (Busy, QuestionError) as error:
             self._statistics.rejected()
@@ -211,13 +211,17 @@ class MemoryServer(ManagedNode):
         )
 
 
-def check_question(question: str) -> None:
-    """Raise `QuestionError` for a question that cannot be one."""
+def check_question(question: str, speaker: str = "") -> None:
+    """Raise `QuestionError` for a question or a name that cannot be one."""
     if not question.strip():
         raise QuestionError("the question is empty: ask something")
     if len(question) > MAX_QUESTION:
         raise QuestionError(
             f"the question has {len(question)} characters: ask with at most {MAX_QUESTION}"
+        )
+    if len(speaker) > MAX_SPEAKER:  # it takes the place of every "I" and "my"
+        raise QuestionError(
+            f"the speaker's name has {len(speaker)} characters: give at most {MAX_SPEAKER}"
         )
 
 

@@ -35,6 +35,11 @@ from universal_memory.space.semantic_space import SemanticSpace
 
 BASE, COMPILED, FRESH = "BASE", "COMPILED", "FRESH"
 FRESH_EVENTS = 64
+FRESH_CHARACTERS = 4000  # about a thousand tokens: reading more takes seconds
+
+
+class PromptTooLong(ValueError):
+    """The prompt leaves the language model no room for an answer."""
 
 
 @dataclass(frozen=True)
@@ -128,17 +133,26 @@ class Answerer:
         max_tokens: int = 32,
         fresh: Sequence[Event] = (),
     ) -> Answer:
-        """Answer `question`; `fresh` are events that are in no file yet, oldest first."""
+        """Answer `question`; `fresh` are events that are in no file yet, oldest first.
+
+        Raises PromptTooLong, and what a store that cannot be read raises.
+        """
         with self._lock:
             ready = self.prepare(question, speaker, top_k, min_relevance, fresh)
             started = time.perf_counter()
             model = self.language_model
+            room = model.context - len(ready.prompt)
+            if room < 1:
+                raise PromptTooLong(
+                    f"the prompt has {len(ready.prompt)} tokens and {model.name} takes "
+                    f"{model.context} with the answer: ask a shorter question"
+                )
             with (
                 attach(model.model, model.architecture, ready.adapter)
                 if ready.adapter
                 else nullcontext()
             ):
-                text = model.generate([ready.prompt], max_tokens)[0]
+                text = model.generate([ready.prompt], min(max_tokens, room))[0]
             generated = time.perf_counter()
         return Answer(
             answer=text,
@@ -251,13 +265,17 @@ class Answerer:
     def _fresh_text(
         self, fresh: Sequence[Event], vector: NDArray[np.float32], min_relevance: float
     ) -> str:
-        """Text of the fresh events that are relevant, judged as if each were a memory already."""
+        """Text of the fresh events that are relevant, judged as if each were a memory already.
+
+        If it is too much the oldest goes.
+        """
         texts = [event.text for event in fresh if event.text.strip()][-FRESH_EVENTS:]
         if not texts:
             return ""
         passports = self.passport_encoder.passports(self.space.encode(texts))
-        return " ".join(
+        relevant = [
             text
             for text, cosine in zip(texts, passports @ vector, strict=True)
             if self.router.relevance(float(cosine)) >= min_relevance
-        )
+        ]
+        return " ".join(relevant)[-FRESH_CHARACTERS:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,11 @@ class LanguageModel:
         before, after = self.template.split(SENTINEL)
         self._before = self.tokenizer.encode(before, add_special_tokens=False)
         self._after = self.tokenizer.encode(after, add_special_tokens=False)
+
+    @property
+    def context(self) -> int:
+        """Most tokens that prompt and answer may have together."""
+        return int(getattr(self.model.config, "max_position_embeddings", sys.maxsize))
 
     def prompt_ids(self, question: str, text: str = "") -> list[int]:
         """Token ids of template + question. `text` is for reading baselines only: it goes first.
