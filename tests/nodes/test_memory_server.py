@@ -34,7 +34,7 @@ from universal_memory.memory.store import MemoryStore
 from universal_memory.nodes.memory_server import MAX_QUESTION, MemoryServer
 from universal_memory.nodes.parameters import Parameters
 from universal_memory.rendering.renderer import Renderer, RendererConfig
-from universal_memory.routing.index import PassportIndex
+from universal_memory.routing.index import PassportIndex, path_in
 from universal_memory.runtime.answerer import BASE, COMPILED, FRESH, Answer, Hit
 from universal_memory.runtime.language_model import DEFAULT_MODEL, LanguageModel
 from universal_memory.weights import save_weights
@@ -226,6 +226,7 @@ def test_memory_services(graph: Graph, serve: Callable[..., Served], tmp_path: P
     assert gone.success and gone.id == kept.id
     assert kept.id not in served.answerer.index and kept.id not in served.answerer.store
     assert served.answerer.forgotten == [kept.id]
+    assert kept.id not in PassportIndex.load(path_in(served.answerer.store))
     for service, name in ((ForgetMemory, "forget"), (InspectMemory, "inspect")):
         for memory_id in (kept.id, "", "xyz", "../../etc"):
             refused = call(service, name, id=memory_id)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -213,6 +214,9 @@ class MemoryCompiler(ManagedNode):
             self._compile(shop, flush=False)
         except EXPECTED as error:  # shown in /diagnostics; the next one tries again
             self.get_logger().error(f"compilation failed: {error}")
+        except Exception as error:  # a bug: nobody waits for this job, so say it here
+            self.health.fail("compile", f"cannot compile: {type(error).__name__}: {error}")
+            self.get_logger().error("".join(traceback.format_exception(error)), once=True)
 
     def _compile_now(
         self, request: CompileNow.Request, response: CompileNow.Response

@@ -24,7 +24,7 @@ from universal_memory.memory.ledger import Provenance
 from universal_memory.memory.store import MemoryStore
 from universal_memory.nodes.conversions import to_pose, to_stamp
 from universal_memory.nodes.managed import EXPECTED
-from universal_memory.routing.index import PassportIndex
+from universal_memory.routing.index import PassportIndex, path_in
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class MemoryServices:
         memories.index.remove(memory_id)
         memories.dropped(memory_id)
         memories.store.forget(memory_id)
+        memories.index.save(path_in(memories.store))  # the saved one still holds its passport
         response.id = memory_id
 
     def _import(

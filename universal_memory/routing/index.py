@@ -39,6 +39,11 @@ class IndexFileError(ValueError):
     """A saved index is missing, damaged or of another shape; rebuild it."""
 
 
+def path_in(store: MemoryStore) -> Path:
+    """Where the index of a store is saved."""
+    return store.root / "index" / FILE_NAME
+
+
 def ids_digest(ids: Iterable[str]) -> str:
     """SHA-256 over the sorted ids: two sets of memories are equal if their digests are."""
     return hashlib.sha256("\n".join(sorted(ids)).encode("ascii")).hexdigest()
@@ -58,7 +63,7 @@ class PassportIndex:
     @classmethod
     def open(cls, store: MemoryStore) -> PassportIndex:
         """The index of a store: loaded if it was saved, synchronised, saved again if it changed."""
-        path = store.root / "index" / FILE_NAME
+        path = path_in(store)
         try:
             index = cls.load(path)
         except IndexFileError:
@@ -72,7 +77,7 @@ class PassportIndex:
         """A new index of a store, saved over whatever was there."""
         index = cls()
         index.synchronise(store)
-        index.save(store.root / "index" / FILE_NAME)
+        index.save(path_in(store))
         return index
 
     def add(self, ids: Sequence[str], passports: ArrayLike) -> None:
