@@ -102,6 +102,14 @@ def test_repeats_and_silence_are_dropped_and_counted(
     assert buffer.pending() == []
 
 
+def test_an_event_that_is_too_long_is_counted(
+    buffer: RollingBuffer, new_compiler: NewCompiler
+) -> None:
+    fill(buffer, said(1, "Sign reads: " + "word " * 200), said(500, HALL[0].text))
+    report = new_compiler().compile(now=900 * SECOND)
+    assert (len(report.memories), report.oversize) == (2, 1)
+
+
 def test_same_experience_is_the_same_file(
     buffer: RollingBuffer, store: MemoryStore, new_compiler: NewCompiler
 ) -> None:

@@ -17,6 +17,7 @@ from universal_memory.experience.clock import SECOND
 
 FEWEST_EVENTS = 2
 MAX_EVENTS = 1
+OVERSIZE = "oversize"
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class EpisodeCutter:
     def _episode(self, run: list[BufferedEvent]) -> Episode:
         flags = {flag for row in run for flag in row.event.flags}
         if self._count(join(run)) > self.max_word_pieces:
-            flags.add("oversize")
+            flags.add(OVERSIZE)
         return Episode(tuple(run), tuple(sorted(flags)))
 
 

@@ -96,7 +96,7 @@ class MemoryCompiler(ManagedNode):
         self._load = load or load_compiler
         self._shop: Workshop | None = None
         self._reading = threading.Lock()  # the workshop is not closed under a reader
-        self._compiled = self._dropped = self._failures = 0
+        self._compiled = self._dropped = self._oversize = self._failures = 0
         self._compile_ms = 0.0
         self._files = 0
         self._listening: tuple[Any, Any, JumpHandle] | None = None
@@ -121,7 +121,7 @@ class MemoryCompiler(ManagedNode):
             )
             compiler = self._load(values, store, buffer)
             opened.pop_all()  # all is well: the workshop closes them
-        self._compiled = self._dropped = self._failures = 0
+        self._compiled = self._dropped = self._oversize = self._failures = 0
         self._files = len(store)
         writer = BufferWriter(buffer, values["queue_size"], self.health)
         pending = buffer.pending()
@@ -175,6 +175,7 @@ class MemoryCompiler(ManagedNode):
             "waiting to be compiled": held.pending + held.claimed,
             "memories compiled": self._compiled,
             "events without news": self._dropped,
+            "events longer than max_word_pieces": self._oversize,
             "events aged out uncompiled": held.aged_out,
             "events received again": held.duplicates,
             "clock segments": held.segments,
@@ -251,6 +252,7 @@ class MemoryCompiler(ManagedNode):
         self._compile_ms = (time.monotonic() - started) * 1000.0
         self._compiled += len(report.memories)
         self._dropped += report.dropped
+        self._oversize += report.oversize
         self._files = len(shop.store)
         pending = shop.buffer.pending()
         shop.writer.waiting_since(pending[0].event.stamp if pending else None)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from universal_memory.experience.buffer import RollingBuffer
-from universal_memory.experience.episode import MAX_EVENTS, Episode, EpisodeCutter
+from universal_memory.experience.episode import MAX_EVENTS, OVERSIZE, Episode, EpisodeCutter
 from universal_memory.experience.surprise import NoveltyFilter
 from universal_memory.memory.file import MemoryFile
 from universal_memory.memory.record import Provenance
@@ -27,11 +27,16 @@ class CompiledMemory:
 
 @dataclass
 class CompileReport:
-    """What one compilation did. `dropped`: events without news; `events`: all that were settled."""
+    """What one compilation did.
+
+    `dropped`: events without news; `events`: all that were settled; `oversize`: episodes of one
+    event that is longer than an episode should be, of which the end may not be read.
+    """
 
     memories: list[CompiledMemory] = field(default_factory=list)
     dropped: int = 0
     events: int = 0
+    oversize: int = 0
 
 
 class Compiler:
@@ -86,7 +91,8 @@ class Compiler:
             self._unreported.append(self._compile(episode, now))
         memories, self._unreported = self._unreported, []
         events = len(dropped) + sum(memory.events for memory in memories)
-        return CompileReport(memories, len(dropped), events)
+        oversize = sum(OVERSIZE in episode.flags for episode in episodes)
+        return CompileReport(memories, len(dropped), events, oversize)
 
     def _settle(self) -> None:
         """Finish what a crash or a full disk left between the claim and the mark.
