@@ -79,6 +79,11 @@ def test_a_huge_result_is_cut_and_flagged():
     assert event.text.endswith("...")
 
 
+def test_a_huge_name_is_cut_and_flagged():
+    event = ToolTokenizer(ids, max_characters=40).tokenize("t" * 10**6, "{}", "1", True, 5)
+    assert event.flags == ("truncated",) and len(event.text) < 80
+
+
 def test_a_tool_without_a_name_is_flagged():
     event = ToolTokenizer(ids).tokenize(" \n", "{}", "1", True, 5)
     assert event.text == "Tool unnamed() returned 1." and event.flags == ("unnamed_tool",)

@@ -27,8 +27,8 @@ class ToolTokenizer:
     """
     Turns a finished tool call into an event. Deterministic, keeps no state.
 
-    `token_ids` gives the ids of the encoder's own tokenizer (`TextTower.token_ids`); the arguments
-    and the result each get at most `max_characters` characters of the line.
+    `token_ids` gives the ids of the encoder's own tokenizer (`TextTower.token_ids`); the name, the
+    arguments and the result each get at most `max_characters` characters of the line.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class ToolTokenizer:
         flags: list[str] = []
         called = self._part("", arguments, flags)
         outcome = self._part("" if success else "error", result, flags)
-        name = _one_line(name) or "unnamed"
+        name = self._bounded(_one_line(name), flags) or "unnamed"
         if name == "unnamed":
             flags.append(UNNAMED)
         if success:
@@ -83,6 +83,9 @@ class ToolTokenizer:
         except (ValueError, RecursionError):
             flags.append(INVALID_JSON)
             text = _with_key(key, _one_line(document))
+        return self._bounded(text, flags)
+
+    def _bounded(self, text: str, flags: list[str]) -> str:
         if len(text) > self._max_characters:
             flags.append(TRUNCATED)
             text = text[: self._max_characters - 3].rstrip() + "..."
