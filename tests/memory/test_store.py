@@ -9,6 +9,7 @@ import resource
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +70,16 @@ def test_unknown_and_malformed_ids(store: MemoryStore) -> None:
     for bad in ("../../etc/passwd", "", "AB" * 32, "0" * 63, "0" * 64 + "\n"):
         with pytest.raises(MemoryNotFound, match="not a memory id"):
             store.get(bad)
+
+
+def test_version_changes_when_a_memory_comes_or_goes(store: MemoryStore, make: Maker) -> None:
+    seen = [store.version()]
+    for change in (store.add, lambda file: store.forget(file.id)):
+        time.sleep(0.02)  # folders are stamped by the kernel's tick
+        change(make(1))
+        assert store.version() not in seen
+        seen.append(store.version())
+    assert store.version() == seen[-1]
 
 
 def test_resolve_finds_by_prefix(store: MemoryStore, make: Maker) -> None:

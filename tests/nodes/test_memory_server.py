@@ -233,6 +233,18 @@ def test_memory_services(graph: Graph, serve: Callable[..., Served], tmp_path: P
             assert not refused.success and refused.message
 
 
+def test_what_others_do_to_the_store_is_noticed(
+    graph: Graph, serve: Callable[..., Served]
+) -> None:
+    served = serve()
+    file = memory(1)
+    with MemoryStore(served.root) as other:
+        other.add(file)
+        graph.wait(lambda: file.id in served.answerer.index, "the file that nobody announced")
+        other.forget(file.id)
+        graph.wait(lambda: file.id not in served.answerer.index, "the end of it")
+
+
 def test_fresh_window_is_what_the_compiler_has_not_compiled(
     graph: Graph, serve: Callable[..., Served]
 ) -> None:

@@ -109,6 +109,10 @@ class MemoryStore:
         """Ids of all memories on disk, sorted."""
         return self._shelf.ids()
 
+    def version(self) -> int:
+        """A number that changes when a memory comes or goes, by whomever; cheap to ask for."""
+        return self._shelf.version()
+
     def resolve(self, prefix: str) -> str:
         """The one id that starts with `prefix` (4 hex digits or more). Raises MemoryNotFound."""
         return self._shelf.resolve(prefix)

@@ -5,9 +5,11 @@
     memory_compiled ──> index
 
 Files are shared with the compiler through the store on disk; `memory_compiled` only says that there
-is one more. The fresh window, events that are in no file yet, is read from the compiler's rolling
-buffer, read-only, at each query: there is one truth about what is compiled, and a restarted server
-knows it at once. (Listening to `experience` instead would keep a second, forgetful copy.)
+is one more. What others do to the store (`ump memory import`, a compiler that was killed before it
+could say so) is noticed within seconds. The fresh window, events that are in no file yet, is read
+from the compiler's rolling buffer, read-only, at each query: there is one truth about what is
+compiled, and a restarted server knows it at once. (Listening to `experience` instead would keep a
+second, forgetful copy.)
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from universal_memory_msgs.msg import MemoryCompiled, MemoryHit, MemoryStatus
 from universal_memory_msgs.srv import QueryMemory
 
@@ -53,6 +55,7 @@ PARAMETERS = (
     Row("queue_size", 4, "Questions that may wait; further ones are refused as busy.", 0, 8),
     Row("adapter_cache", 64, "Rendered adapters kept in memory.", 0, 100_000),
 )
+FOLLOW_SECONDS = 2.0  # between looks at what others did to the store
 MAX_QUESTION, MAX_SPEAKER = 2000, 100  # characters
 
 Load = Callable[[Parameters, Path], Answerer]
@@ -89,6 +92,8 @@ class MemoryServer(ManagedNode):
         self._reading = threading.Lock()  # the desk is not closed under a reader
         self._statistics = QueryStatistics()
         self._subscription: Any = None
+        self._follower: Any = None
+        self._version = 0  # of the store, when the index was last like it
         super().__init__("memory_server", PARAMETERS, **options)
         self._status = self.create_publisher(MemoryStatus, "~/status", STATUS)
         self._memory_services = MemoryServices(
@@ -118,10 +123,17 @@ class MemoryServer(ManagedNode):
         self._subscription = self.create_subscription(
             MemoryCompiled, "memory_compiled", self._learn, EVERY_ONE
         )
+        self._version = self._desk.store.version()
         self._desk.memories.index.synchronise(self._desk.store)
+        self._follower = self.create_timer(
+            FOLLOW_SECONDS, self._follow, MutuallyExclusiveCallbackGroup(), self._steady
+        )
 
     def deactivate(self) -> None:
         """Stop listening; questions are refused."""
+        if self._follower is not None:
+            self.destroy_timer(self._follower)
+            self._follower = None
         if self._subscription is not None:
             self.destroy_subscription(self._subscription)
             self._subscription = None
@@ -171,6 +183,20 @@ class MemoryServer(ManagedNode):
         except EXPECTED as error:
             if self.health.refuse("memory file", f"memory {message.id[:12]}: {error}"):
                 self.get_logger().warning(f"memory {message.id[:12]}: {error}")
+
+    def _follow(self) -> None:
+        """Bring the index up to date with what others did to the store."""
+        desk = self._desk
+        if desk is None:
+            return
+        try:
+            version = desk.store.version()
+            if version != self._version:
+                desk.memories.index.synchronise(desk.store)
+                self._version = version  # of before: what changed meanwhile is seen next time
+        except EXPECTED as error:
+            if self.health.refuse("store", str(error)):
+                self.get_logger().warning(str(error))
 
     def _query(
         self, request: QueryMemory.Request, response: QueryMemory.Response
