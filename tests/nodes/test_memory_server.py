@@ -277,6 +277,16 @@ def test_second_server_on_a_store_and_a_store_that_cannot_be_written(
         other.close()
 
 
+def test_a_model_that_fails_in_an_unforeseen_way_is_told(graph: Graph, tmp_path: Path) -> None:
+    def load(values: Parameters, root: Path) -> ToldAnswerer:
+        raise KeyError("tensor of another world")
+
+    node = graph.add(lambda **o: MemoryServer(load, **o), store=str(tmp_path / "store"))
+    graph.wait(lambda: "KeyError: 'tensor" in node.health.error, "the reason")
+    graph.wait(lambda: graph.value("memory_server", "state") == "unconfigured", "an entry")
+    MemoryStore(tmp_path / "store").lock("server").acquire().release()
+
+
 def test_what_was_compiled_while_inactive_is_known_after_activation(
     graph: Graph, serve: Callable[..., Served]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,16 @@ def test_weights_are_frozen_float32(language_model: LanguageModel) -> None:
 def test_missing_model_names_what_there_is(name: str) -> None:
     with pytest.raises(ModelNotFoundError, match=f"{name}.*smollm2-135m.*folder with a config"):
         LanguageModel(name)
+
+
+def test_model_without_an_end_token_is_refused(tiny_folder: Path, tmp_path: Path) -> None:
+    for path in tiny_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    del settings["eos_token"]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match=r"no end token .* set `eos_token`"):
+        LanguageModel(str(tmp_path))
 
 
 def test_folder_without_a_chat_template_gets_a_plain_one(tiny_folder: Path, tmp_path: Path) -> None:

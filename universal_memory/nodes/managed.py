@@ -13,6 +13,7 @@ and drive the transitions.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -121,10 +122,14 @@ class ManagedNode(LifecycleNodeMixin, Node):
     ) -> TransitionCallbackReturn:
         try:
             work()
-        except EXPECTED as error:
-            reason = f"cannot {work.__name__}: {error}"
+        except Exception as error:  # rclpy would go on without a word about it
+            is_expected = isinstance(error, EXPECTED)
+            cause = str(error) if is_expected else f"{type(error).__name__}: {error}"
+            reason = f"cannot {work.__name__}: {cause}"
             self.health.fail("lifecycle", reason)
             self.get_logger().error(reason)
+            if not is_expected:  # a bug, or a damaged model: say which code it was
+                self.get_logger().error("".join(traceback.format_exception(error)))
             undo()
             return TransitionCallbackReturn.FAILURE
         self.health.mend("lifecycle")

@@ -98,7 +98,7 @@ class MemoryCompiler(ManagedNode):
         self._reading = threading.Lock()  # the workshop is not closed under a reader
         self._compiled = self._dropped = self._oversize = self._failures = 0
         self._compile_ms = 0.0
-        self._files = 0
+        self._files = self._aged_before = 0
         self._listening: tuple[Any, Any, JumpHandle] | None = None
         super().__init__("memory_compiler", PARAMETERS, **options)
         self._status = self.create_publisher(MemoryStatus, "~/status", STATUS)
@@ -123,6 +123,7 @@ class MemoryCompiler(ManagedNode):
             opened.pop_all()  # all is well: the workshop closes them
         self._compiled = self._dropped = self._oversize = self._failures = 0
         self._files = len(store)
+        self._aged_before = buffer.statistics().aged_out  # by the buffer's whole life
         writer = BufferWriter(buffer, values["queue_size"], self.health)
         pending = buffer.pending()
         writer.waiting_since(pending[0].event.stamp if pending else None)
@@ -200,7 +201,7 @@ class MemoryCompiler(ManagedNode):
         message.events_total = shop.writer.written
         message.compiled_total = self._compiled
         message.dropped_total = self._dropped
-        message.aged_out_total = held.aged_out
+        message.aged_out_total = held.aged_out - self._aged_before
         message.errors_total = self._failures + shop.writer.errors + shop.writer.counters.failed
         message.compile_ms = self._compile_ms
         message.files = self._files

@@ -52,7 +52,8 @@ class LanguageModel:
     """A frozen decoder with its tokenizer and prompt template.
 
     `name`: a key of `PACKAGED` or a folder with a Hugging Face model. float32 (the fastest dtype
-    measured on CPUs; docs/platform.md). Raises ModelNotFoundError with the remedy.
+    measured on CPUs; docs/platform.md). Raises ModelNotFoundError with the remedy, and ValueError
+    for a model whose answers would never end.
     """
 
     def __init__(self, name: str = DEFAULT_MODEL, device: str = "cpu") -> None:
@@ -67,7 +68,13 @@ class LanguageModel:
         packaged = PACKAGED.get(name)
         self.template = packaged.template if packaged else self._own_template()
         end = packaged.end if packaged else self.tokenizer.eos_token
-        self.end_id = self.tokenizer.get_vocab()[str(end)]
+        vocabulary = self.tokenizer.get_vocab()
+        if end not in vocabulary:
+            raise ValueError(
+                f"language model {name} has no end token ({end!r}): set `eos_token` in its"
+                " tokenizer_config.json"
+            )
+        self.end_id = vocabulary[str(end)]
         before, after = self.template.split(SENTINEL)
         self._before = self.tokenizer.encode(before, add_special_tokens=False)
         self._after = self.tokenizer.encode(after, add_special_tokens=False)
