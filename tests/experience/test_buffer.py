@@ -301,6 +301,14 @@ def test_forgetting_erases_the_words_from_the_disk(buffer, make_event):
     assert buffer.pending() == []  # a replay does not bring it back
 
 
+def test_words_of_a_repeat_are_not_kept(buffer, make_event):
+    sequence = buffer.append(make_event(1, "my code is 86753"))
+    buffer.mark_compiled([sequence], None)
+    assert buffer.statistics().compiled == 1 and buffer.compiled_ids() == set()
+    buffer.close()  # the log is written back
+    assert b"86753" not in buffer.path.read_bytes()
+
+
 def test_full_disk_is_explained_and_loses_nothing(buffer, make_event):
     buffer.append(make_event(1, "tea"))
     pages = buffer._database.execute("PRAGMA page_count").fetchone()[0]

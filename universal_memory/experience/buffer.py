@@ -127,6 +127,7 @@ class RollingBuffer:
         """
         Settle events: they are in `memory_id`, or carry nothing new (None). All in one transaction.
 
+        The words of what carries nothing new are erased: nobody would know to forget them later.
         Doing it again is harmless; events that aged out meanwhile are passed over. Raises
         RollingBufferError when one already belongs to another memory.
         """
@@ -230,6 +231,8 @@ class RollingBuffer:
                     "UPDATE events SET state = ?, memory_id = ? WHERE sequence = ?",
                     (state, memory_id, sequence),
                 )
+                if memory_id is None:
+                    database.execute("UPDATE events SET text = x'' WHERE sequence = ?", (sequence,))
 
     def _load(self) -> None:
         """Read back what is kept in memory: where time stands and how many tokens are held."""
