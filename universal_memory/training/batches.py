@@ -65,7 +65,7 @@ class SaidTokens:
 class Batch:
     """`texts`: one a memory. `ids` int64 [questions, time], `lengths` of them used, padded on the
     right. (`rows`, `positions`): where the next token is `targets`; `recited`: of a recital.
-    `gates` float32 [questions, memories]. `said`: what the texts say.
+    `gates` float32 [questions, memories].
     """
 
     texts: list[str]
@@ -77,7 +77,6 @@ class Batch:
     targets: Tensor
     recited: Tensor
     gates: Tensor
-    said: SaidTokens
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,6 @@ def collate(
         targets=torch.tensor(targets),
         recited=torch.tensor(recited),
         gates=gates[kept],
-        said=SaidTokens.of(texts, language_model),
     )
 
 

@@ -90,7 +90,7 @@ class BehaviourTraining:
             for parameter in group["params"]
         ]
         self.step, self.seconds = 0, 0.0
-        self.words_loss = self.recital_loss = 0.0
+        self.recital_loss = 0.0
         if not self._resume() and not calibrated:
             self._calibrate()
 
@@ -130,9 +130,6 @@ class BehaviourTraining:
             torch.set_grad_enabled(self.train_encoder and torch.is_grad_enabled()),
         ):
             usv = self.encoder(texts.states, texts.mask)
-        words = None
-        if torch.is_grad_enabled():  # half of them: the whole vocabulary a slot is not cheap
-            words = self._words_loss(usv.float()[: len(usv) // 2], batch.said)
         with torch.autocast(self.device, dtype=torch.bfloat16):
             memories, manner = self.renderer(usv.float()), self.renderer.manner()
             adapter = fuse([memories, manner])
@@ -151,9 +148,6 @@ class BehaviourTraining:
         if bool(recited.any()):
             self.recital_loss = float(losses[recited].mean().detach())
             loss = loss + self.plan.recital_weight * losses[recited].mean()
-        if words is not None:
-            self.words_loss = float(words.detach())
-            loss = loss + self.plan.words_weight * words
         return loss, missed == 0
 
     def _answer_states(
@@ -177,34 +171,34 @@ class BehaviourTraining:
             order.append(here)
         return torch.cat(states), torch.cat(order)
 
-    def spelling_loss(self, texts: list[str]) -> Tensor:
-        """The words loss alone: what a memory holds must be there before it can be asked for."""
-        seen = self.tower(texts)
-        with torch.autocast(self.device, dtype=torch.bfloat16):
-            usv = self.encoder(seen.states, seen.mask)
-        return self._words_loss(usv.float(), SaidTokens.of(texts, self.language_model))
-
-    def _words_loss(self, usv: Tensor, said: SaidTokens) -> Tensor:
+    def words_loss(self, texts: list[str]) -> Tensor:
         """Every token of a text should be said by some slot of its memory, through a shared map.
 
         A dense signal on all words of a text, where the answer gives one on a few: it is what an
-        open vocabulary needs. Mean over tokens of -log of the slots' mean probability.
+        open vocabulary needs. Of -log of the slots' mean probability, the mean over tokens that
+        begin a word and that over tokens that go on with one, averaged.
         """
+        seen = self.tower(texts)
+        said = SaidTokens.of(texts, self.language_model)
+        with (
+            torch.autocast(self.device, dtype=torch.bfloat16),
+            torch.set_grad_enabled(self.train_encoder),
+        ):
+            usv = self.encoder(seen.states, seen.mask)
         losses = []
         with torch.autocast(self.device, dtype=torch.bfloat16):
-            maps = self.renderer.say(usv)
+            maps = self.renderer.say(usv.float())
         for map_, kind in zip(maps, (~said.ending, said.ending), strict=True):
-            some = kind & (said.text < len(usv))
-            if not bool(some.any()):
+            if not bool(kind.any()):
                 continue
-            rows, at = said.text[some].unique(return_inverse=True)
+            rows, at = said.text[kind].unique(return_inverse=True)
             with torch.autocast(self.device, dtype=torch.bfloat16):
                 logits = self.decoder.head(self.decoder.final_norm(map_[rows].float()))
             logits = logits.float()
             level = logits.logsumexp(-1)[at]
-            token = logits[at, :, said.tokens[some]]
-            losses.append(math.log(SLOTS) - (token - level).logsumexp(-1))
-        return torch.cat(losses).mean()
+            token = logits[at, :, said.tokens[kind]]
+            losses.append((math.log(SLOTS) - (token - level).logsumexp(-1)).mean())
+        return torch.stack(losses).mean()
 
     @torch.no_grad()
     def validate(self, questions: int = 128) -> dict[str, float]:
@@ -287,9 +281,7 @@ class BehaviourTraining:
                 group["lr"] = group["top_rate"] * rate
             optimizer.zero_grad(set_to_none=True)
         if self.progress < self.plan.spelling_share:
-            loss = self.spelling_loss(word_lists(self.plan.seed * 1_000_003 + self.step, 32))
-            loss.backward()
-            measured = {"words": float(loss.detach())}
+            measured = self._backward_words(self._word_lists(32))
         else:
             measured = self._backward_answers()
         norm = nn.utils.clip_grad_norm_(self.parameters, self.plan.clip)
@@ -297,8 +289,17 @@ class BehaviourTraining:
             optimizer.step()
         return {**measured, "norm": float(norm)}
 
+    def _word_lists(self, count: int) -> list[str]:
+        return word_lists(self.plan.seed * 1_000_003 + self.step, count)
+
+    def _backward_words(self, texts: list[str], weight: float = 1.0) -> dict[str, float]:
+        loss = self.words_loss(texts)
+        (weight * loss).backward()
+        return {"words": float(loss.detach())}
+
     def _backward_answers(self) -> dict[str, float]:
         losses, alone, composed = [], [], []
+        texts = self._word_lists(12)
         for part in range(self.plan.accumulate):
             batch = self._batch(part)
             loss, right = self.loss(batch)
@@ -308,10 +309,11 @@ class BehaviourTraining:
             single = batch.gates.sum(1) == 1
             alone += right.cpu()[single & asked].tolist()
             composed += right.cpu()[~single].tolist()
+            texts += batch.texts[:3]
         measured = {
             "loss": sum(losses) / len(losses),
-            "words": self.words_loss,
             "recital": self.recital_loss,
+            **self._backward_words(texts, self.plan.words_weight),
         }
         if alone:
             measured["right"] = sum(alone) / len(alone)
