@@ -32,7 +32,8 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("models")
     save_weights(folder / SPACE_WEIGHTS, UniversalEncoder(), {"space_id": "untrained/1"})
-    save_weights(folder / PASSPORT_WEIGHTS, PassportEncoder(), {})
-    card = {"slope": 1.0, "offset": 20.0}  # every memory is relevant to every question
+    save_weights(folder / PASSPORT_WEIGHTS, PassportEncoder(), {"space_id": "untrained/1"})
+    # Every memory is relevant to every question.
+    card = {"space_id": "untrained/1", "slope": 1.0, "offset": 20.0}
     save_weights(folder / ROUTER_WEIGHTS, QuestionEncoder(), card)
     return folder

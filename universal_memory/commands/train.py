@@ -59,12 +59,13 @@ def router(
     minutes: Minutes = 12.0,
     steps: Steps = 0,
     seed: Seed = 0,
+    device: Device = "cpu",
     run: Run = Path("build/train/router"),
 ) -> None:
     """Train passports and router over the frozen space."""
     from universal_memory.training.jobs import train_router
 
-    train_router(run, minutes, steps, seed, _reporter(run))
+    train_router(run, minutes, steps, seed, device, _reporter(run))
 
 
 def _reporter(run: Path) -> Callable[[dict[str, Any]], None]:

@@ -35,6 +35,14 @@ STATUS_SECONDS = 1.0
 EXPECTED = (OSError, ValueError, RuntimeError, BufferError, ImportError, MemoryError)
 
 
+def explained(error: Exception, logger: Any) -> str:
+    """What to tell whoever asked. A bug, which must not end the node, leaves its traceback."""
+    if isinstance(error, EXPECTED):
+        return str(error)
+    logger.error("".join(traceback.format_exception(error)))
+    return f"{type(error).__name__}: {error}"
+
+
 class ManagedNode(LifecycleNodeMixin, Node):
     """Subclasses give `configure`, `activate`, `deactivate`, `release`, `values`, `status`."""
 
@@ -123,13 +131,9 @@ class ManagedNode(LifecycleNodeMixin, Node):
         try:
             work()
         except Exception as error:  # rclpy would go on without a word about it
-            is_expected = isinstance(error, EXPECTED)
-            cause = str(error) if is_expected else f"{type(error).__name__}: {error}"
-            reason = f"cannot {work.__name__}: {cause}"
+            reason = f"cannot {work.__name__}: {explained(error, self.get_logger())}"
             self.health.fail("lifecycle", reason)
             self.get_logger().error(reason)
-            if not is_expected:  # a bug, or a damaged model: say which code it was
-                self.get_logger().error("".join(traceback.format_exception(error)))
             undo()
             return TransitionCallbackReturn.FAILURE
         self.health.mend("lifecycle")

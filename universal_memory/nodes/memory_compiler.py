@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from universal_memory.memory.store import MemoryStore
 from universal_memory.nodes.buffer_writer import BufferWriter
 from universal_memory.nodes.conversions import to_stamp
 from universal_memory.nodes.jobs import Jobs
-from universal_memory.nodes.managed import EXPECTED, ManagedNode
+from universal_memory.nodes.managed import ManagedNode, explained
 from universal_memory.nodes.parameters import Parameters, Row
 from universal_memory.nodes.qos import EVERY_ONE, STATUS
 from universal_memory.nodes.spin import run
@@ -214,11 +213,8 @@ class MemoryCompiler(ManagedNode):
     def _compile_scheduled(self, shop: Workshop) -> None:
         try:
             self._compile(shop, flush=False)
-        except EXPECTED as error:  # shown in /diagnostics; the next one tries again
+        except Exception as error:  # shown in /diagnostics; the next one tries again
             self.get_logger().error(f"compilation failed: {error}")
-        except Exception as error:  # a bug: nobody waits for this job, so say it here
-            self.health.fail("compile", f"cannot compile: {type(error).__name__}: {error}")
-            self.get_logger().error("".join(traceback.format_exception(error)), once=True)
 
     def _compile_now(
         self, request: CompileNow.Request, response: CompileNow.Response
@@ -230,7 +226,7 @@ class MemoryCompiler(ManagedNode):
         started = time.monotonic()
         try:
             report = shop.jobs.run(lambda: self._compile(shop, request.flush))
-        except EXPECTED as error:
+        except Exception as error:
             response.message = str(error)
             return response
         response.success = True
@@ -245,9 +241,10 @@ class MemoryCompiler(ManagedNode):
         started = time.monotonic()
         try:
             report = shop.compiler.compile(self.get_clock().now().nanoseconds, flush)
-        except EXPECTED as error:
+        except Exception as error:
             self._failures += 1
-            self.health.fail("compile", f"cannot compile: {error}")
+            reason = explained(error, self.get_logger())
+            self.health.fail("compile", f"cannot compile: {reason}")
             raise
         self.health.mend("compile")
         self._compile_ms = (time.monotonic() - started) * 1000.0

@@ -32,7 +32,7 @@ from universal_memory.memory.lock import StoreLock
 from universal_memory.memory.store import MemoryStore
 from universal_memory.nodes.conversions import to_stamp
 from universal_memory.nodes.jobs import Busy, Jobs
-from universal_memory.nodes.managed import EXPECTED, ManagedNode
+from universal_memory.nodes.managed import EXPECTED, ManagedNode, explained
 from universal_memory.nodes.memory_services import Memories, MemoryServices
 from universal_memory.nodes.parameters import Parameters, Row
 from universal_memory.nodes.qos import EVERY_ONE, STATUS
@@ -53,7 +53,7 @@ PARAMETERS = (
     Row("fresh_seconds", 3600.0, "Events not compiled yet are used up to this age [s].", 0.0,
         604_800.0),
     Row("queue_size", 4, "Questions that may wait; further ones are refused as busy.", 0, 8),
-    Row("adapter_cache", 64, "Rendered adapters kept in memory.", 0, 100_000),
+    Row("adapter_cache", 64, "Rendered adapters kept in memory.", 1, 100_000),
 )
 FOLLOW_SECONDS = 2.0  # between looks at what others did to the store
 MAX_QUESTION, MAX_SPEAKER = 2000, 100  # characters
@@ -210,11 +210,11 @@ class MemoryServer(ManagedNode):
         except (Busy, QuestionError) as error:
             self._statistics.rejected()
             response.message = str(error)
-        except EXPECTED as error:
+        except Exception as error:
             self._statistics.failed()
-            self.health.refuse("query", f"cannot answer: {error}")
-            self.get_logger().error(f"cannot answer: {error}")
-            response.message = str(error)
+            response.message = explained(error, self.get_logger())
+            self.health.refuse("query", f"cannot answer: {response.message}")
+            self.get_logger().error(f"cannot answer: {response.message}")
         else:
             fill_response(response, answer)
             self._statistics.answered(response)

@@ -23,7 +23,7 @@ from universal_memory.memory.file import MAX_FILE_BYTES, MemoryFile
 from universal_memory.memory.ledger import Provenance
 from universal_memory.memory.store import MemoryStore
 from universal_memory.nodes.conversions import to_pose, to_stamp
-from universal_memory.nodes.managed import EXPECTED
+from universal_memory.nodes.managed import explained
 from universal_memory.routing.index import PassportIndex, path_in
 
 
@@ -43,6 +43,7 @@ class MemoryServices:
     def __init__(self, node: Node, memories: Callable[[], Memories | None]) -> None:
         """Create the services on `node`."""
         self._memories = memories
+        self._logger = node.get_logger()
         group = ReentrantCallbackGroup()
         for kind, name, work in (
             (ForgetMemory, "forget", self._forget),
@@ -62,8 +63,8 @@ class MemoryServices:
             try:
                 work(memories, request, response)
                 response.success = True
-            except EXPECTED as error:
-                response.message = str(error)
+            except Exception as error:
+                response.message = explained(error, self._logger)
             return response
 
         return handle

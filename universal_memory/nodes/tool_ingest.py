@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 from universal_memory_msgs.msg import ToolCall
 
 from universal_memory.experience.tokenizers.tool import ToolTokenizer
+from universal_memory.experience.tokenizers.word_pieces import split_codes
 from universal_memory.nodes.ingest import IngestNode, common_rows
 from universal_memory.nodes.parameters import Row
 from universal_memory.nodes.qos import EVERY_ONE
@@ -61,7 +62,7 @@ def word_pieces() -> Callable[[str], list[int]]:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return lambda text: list(tokenizer.encode(text, add_special_tokens=False).ids)
+    return lambda text: list(tokenizer.encode(split_codes(text), add_special_tokens=False).ids)
 
 
 def main() -> int:
