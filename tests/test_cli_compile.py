@@ -62,7 +62,7 @@ class HashPassports:
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("UMP_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(SemanticSpace, "load", lambda models=None: HashSpace())
-    monkeypatch.setattr(PassportEncoder, "load", lambda models=None: HashPassports())
+    monkeypatch.setattr(PassportEncoder, "load", lambda space_id, models=None: HashPassports())
     return tmp_path / "home"
 
 

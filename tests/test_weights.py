@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from universal_memory import weights
-from universal_memory.weights import WeightsError, load_weights, read_card, save_weights
+from universal_memory.weights import WeightsError, digest, load_weights, read_card, save_weights
 
 CARD = {"seed": 3, "scores": {"held_out_1": 0.5}}
 
@@ -30,6 +30,15 @@ def test_come_back_rounded_to_half(module: nn.Module, tmp_path: Path) -> None:
     assert read_card(path) == CARD
     for name, value in module.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value.half().float())
+
+
+def test_digest_is_of_what_is_written(module: nn.Module, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    save_weights(path, module, CARD)
+    loaded = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4))
+    assert digest(loaded) != digest(module)
+    load_weights(path, loaded)
+    assert digest(loaded) == digest(module)
 
 
 def test_a_cut_leaves_the_old_file(

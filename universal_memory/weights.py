@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,28 @@ def save_weights(path: Path, module: nn.Module, card: dict[str, Any]) -> None:
     scratch.replace(path)
 
 
-def load_weights(path: Path, module: nn.Module) -> None:
+def digest(module: nn.Module) -> str:
+    """SHA-256, hexadecimal, of the weights of `module` as `save_weights` writes them."""
+    found = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        found.update(name.encode())
+        found.update(value.half().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
+def load_weights(path: Path, module: nn.Module, space_id: str | None = None) -> None:
     """Load what `save_weights` wrote, in float32.
 
-    Raises FileNotFoundError if it is missing, WeightsError if it is damaged or of another module.
+    `space_id`: the space that the weights must have been trained over, by their card; None: any.
+    Raises FileNotFoundError if they are missing, WeightsError if they are damaged, of another
+    module or of another space.
     """
     _require(path)
+    if space_id is not None and (found := read_card(path).get("space_id")) != space_id:
+        raise WeightsError(
+            f"weights {path} were trained over space {found}, the space here is {space_id};"
+            " remedy: restore models/ from the repository, or run `ump train router`"
+        )
     try:
         tensors = {name: value.float() for name, value in load_file(str(path)).items()}
         module.load_state_dict(tensors)

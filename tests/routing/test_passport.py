@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from universal_memory.routing.passport import WEIGHTS, PassportEncoder
 from universal_memory.weights import WeightsError, save_weights
 
+CARD = {"space_id": "s"}
+
 
 @pytest.fixture(scope="module")
 def encoder() -> PassportEncoder:
@@ -46,8 +48,8 @@ def test_alone_as_in_a_batch(encoder: PassportEncoder) -> None:
 
 
 def test_saved_one_comes_back(encoder: PassportEncoder, tmp_path: Path) -> None:
-    save_weights(tmp_path / WEIGHTS, encoder, {})
-    loaded = PassportEncoder.load(tmp_path)
+    save_weights(tmp_path / WEIGHTS, encoder, CARD)
+    loaded = PassportEncoder.load("s", tmp_path)
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
     usv = usvs(1)
     assert loaded.passports(usv)[0] @ encoder.passports(usv)[0] > 0.9999
@@ -55,7 +57,13 @@ def test_saved_one_comes_back(encoder: PassportEncoder, tmp_path: Path) -> None:
 
 def test_missing_or_foreign_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"passport\.safetensors; remedy"):
-        PassportEncoder.load(tmp_path)
-    save_weights(tmp_path / WEIGHTS, torch.nn.Linear(2, 2), {})
+        PassportEncoder.load("s", tmp_path)
+    save_weights(tmp_path / WEIGHTS, torch.nn.Linear(2, 2), CARD)
     with pytest.raises(WeightsError, match="do not fit PassportEncoder"):
-        PassportEncoder.load(tmp_path)
+        PassportEncoder.load("s", tmp_path)
+
+
+def test_weights_of_another_space_are_refused(encoder: PassportEncoder, tmp_path: Path) -> None:
+    save_weights(tmp_path / WEIGHTS, encoder, CARD)
+    with pytest.raises(WeightsError, match=r"over space s, the space here is t; remedy"):
+        PassportEncoder.load("t", tmp_path)

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from universal_memory.routing.router import WEIGHTS, QuestionEncoder, Router
+from universal_memory.space.encoder import UniversalEncoder
+from universal_memory.space.semantic_space import SemanticSpace
 from universal_memory.space.text_tower import CONTEXT_WIDTH, TextTower
 from universal_memory.weights import WeightsError, save_weights
 
@@ -17,6 +19,11 @@ from universal_memory.weights import WeightsError, save_weights
 def router(tower: TextTower) -> Router:
     torch.manual_seed(0)
     return Router(tower, QuestionEncoder(), slope=20.0, offset=-10.0)
+
+
+@pytest.fixture
+def space(tower: TextTower) -> SemanticSpace:
+    return SemanticSpace(tower, UniversalEncoder(blocks=1), "s")
 
 
 def test_padding_changes_nothing(router: Router) -> None:
@@ -50,18 +57,22 @@ def test_extreme_calibration_does_not_overflow(tower: TextTower, router: Router)
 
 
 def test_saved_one_comes_back_with_its_calibration(
-    router: Router, tower: TextTower, tmp_path: Path
+    router: Router, space: SemanticSpace, tmp_path: Path
 ) -> None:
-    save_weights(tmp_path / WEIGHTS, router.encoder, {"slope": 12.5, "offset": -3.25})
-    loaded = Router.load(tower, tmp_path)
+    card = {"space_id": "s", "slope": 12.5, "offset": -3.25}
+    save_weights(tmp_path / WEIGHTS, router.encoder, card)
+    loaded = Router.load(space, tmp_path)
     assert (loaded.slope, loaded.offset) == (12.5, -3.25)
     question = ["Who waters the fern?"]
     assert float(loaded.route(question)[0] @ router.route(question)[0]) > 0.9999
 
 
-def test_missing_or_foreign_weights_are_refused(tower: TextTower, tmp_path: Path) -> None:
+def test_missing_or_foreign_weights_are_refused(space: SemanticSpace, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"router\.safetensors; remedy"):
-        Router.load(tower, tmp_path)
-    save_weights(tmp_path / WEIGHTS, torch.nn.Linear(2, 2), {"slope": 1, "offset": 0})
+        Router.load(space, tmp_path)
+    save_weights(tmp_path / WEIGHTS, torch.nn.Linear(2, 2), {"space_id": "s"})
     with pytest.raises(WeightsError, match="do not fit QuestionEncoder"):
-        Router.load(tower, tmp_path)
+        Router.load(space, tmp_path)
+    save_weights(tmp_path / WEIGHTS, torch.nn.Linear(2, 2), {"space_id": "older"})
+    with pytest.raises(WeightsError, match=r"over space older, the space here is s; remedy"):
+        Router.load(space, tmp_path)

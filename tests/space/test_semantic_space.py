@@ -53,7 +53,7 @@ def test_nothing_gives_nothing_but_an_empty_text_is_refused(space: SemanticSpace
 def test_loads_what_was_saved(
     space: SemanticSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(semantic_space, "TextTower", lambda: space.tower)
+    monkeypatch.setattr(semantic_space, "TextTower", lambda **_: space.tower)
     with pytest.raises(FileNotFoundError, match=r"encoder\.safetensors; remedy"):
         SemanticSpace.load(tmp_path)
     save_weights(tmp_path / WEIGHTS, space.encoder, {"space_id": "elsewhere"})

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from universal_memory.space.spelling import (
-    FLAGS,
-    FROM_START,
-    JOINT,
-    SPELLING_WIDTH,
-    SYMBOLS,
-    split_codes,
-)
+from universal_memory.space.spelling import FLAGS, FROM_START, SPELLING_WIDTH, SYMBOLS
 from universal_memory.space.text_tower import PARTS, TextTower
 
 
@@ -26,26 +18,6 @@ def spelled(tower: TextTower, text: str) -> Tensor:
 
 def flags(tower: TextTower, text: str) -> list[list[int]]:
     return spelled(tower, text)[:, -FLAGS:].tolist()
-
-
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("room 274", ["room 2", "7", "4"]),
-        ("B27", ["B", "2", "7"]),
-        ("20:30", ["2", "0:3", "0"]),
-        ("5kg", ["5", "kg"]),
-        ("plain words, no codes", ["plain words, no codes"]),
-        ("", [""]),
-    ],
-)
-def test_joints_stand_beside_digits(text: str, parts: list[str]) -> None:
-    assert split_codes(text) == JOINT.join(parts)
-
-
-@given(st.text())
-def test_only_joints_are_added(text: str) -> None:
-    assert split_codes(text).replace(JOINT, "") == text.replace(JOINT, " ")
 
 
 def test_letters_stand_at_their_places(tower: TextTower) -> None:

@@ -30,10 +30,13 @@ class PassportEncoder(nn.Module):
         self.whole = nn.Linear(SLOTS * SLOT_WIDTH, PASSPORT_WIDTH)
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> PassportEncoder:
-        """The trained one. Raises FileNotFoundError with the remedy."""
+    def load(cls, space_id: str, folder: Path | None = None) -> PassportEncoder:
+        """The one trained over a space.
+
+        Raises FileNotFoundError or WeightsError with the remedy, for another space too.
+        """
         encoder = cls()
-        load_weights((folder or models_dir()) / WEIGHTS, encoder)
+        load_weights((folder or models_dir()) / WEIGHTS, encoder, space_id)
         return encoder.eval().requires_grad_(False)
 
     def forward(self, usv: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from universal_memory.resources import models_dir
 from universal_memory.routing.passport import PASSPORT_WIDTH
+from universal_memory.space.semantic_space import SemanticSpace
 from universal_memory.space.text_tower import CONTEXT_WIDTH, PARTS, TextTower
 from universal_memory.weights import load_weights, read_card
 
@@ -60,13 +61,16 @@ class Router:
         self.slope, self.offset = slope, offset
 
     @classmethod
-    def load(cls, tower: TextTower, folder: Path | None = None) -> Router:
-        """The trained router over a loaded tower. Raises FileNotFoundError with the remedy."""
+    def load(cls, space: SemanticSpace, folder: Path | None = None) -> Router:
+        """The router trained over `space`.
+
+        Raises FileNotFoundError or WeightsError with the remedy, for another space too.
+        """
         path = (folder or models_dir()) / WEIGHTS
         encoder = QuestionEncoder()
-        load_weights(path, encoder)
+        load_weights(path, encoder, space.space_id)
         card = read_card(path)
-        return cls(tower, encoder, float(card["slope"]), float(card["offset"]))
+        return cls(space.tower, encoder, float(card["slope"]), float(card["offset"]))
 
     @torch.inference_mode()
     def route(self, questions: list[str]) -> NDArray[np.float32]:

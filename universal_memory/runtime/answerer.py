@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,8 @@ class Answerer:
         self._cache_size = cache_size
         self._rendered: OrderedDict[str, tuple[Adapter, int]] = OrderedDict()
         self._lock = threading.Lock()
+        # Fresh events are asked about again and again until they are compiled.
+        self._passport_of = lru_cache(4 * FRESH_EVENTS)(self._passport)
 
     @classmethod
     def load(
@@ -119,9 +122,9 @@ class Answerer:
         language_model = LanguageModel(model)
         space = SemanticSpace.load(models)
         renderer = Renderer.load(language_model.architecture, space.space_id, models)
-        router = Router.load(space.tower, models)
+        router = Router.load(space, models)
         index = PassportIndex.open(store)
-        passports = PassportEncoder.load(models)
+        passports = PassportEncoder.load(space.space_id, models)
         return cls(language_model, renderer, space, passports, router, store, index, cache_size)
 
     def answer(
@@ -262,6 +265,9 @@ class Answerer:
         )
         return adapter, hits
 
+    def _passport(self, text: str) -> NDArray[np.float32]:
+        return self.passport_encoder.passports(self.space.encode([text]))[0]
+
     def _fresh_text(
         self, fresh: Sequence[Event], vector: NDArray[np.float32], min_relevance: float
     ) -> str:
@@ -272,7 +278,7 @@ class Answerer:
         texts = [event.text for event in fresh if event.text.strip()][-FRESH_EVENTS:]
         if not texts:
             return ""
-        passports = self.passport_encoder.passports(self.space.encode(texts))
+        passports = np.stack([self._passport_of(text) for text in texts])
         relevant = [
             text
             for text, cosine in zip(texts, passports @ vector, strict=True)

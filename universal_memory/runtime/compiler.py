@@ -77,7 +77,8 @@ class Compiler:
         """A compiler with the trained space and passports of the models folder."""
         space = SemanticSpace.load(models)
         cutter = EpisodeCutter(gap_seconds, max_word_pieces, space.tower.count, max_events)
-        return cls(space, PassportEncoder.load(models), store, buffer, cutter, keep_text)
+        passports = PassportEncoder.load(space.space_id, models)
+        return cls(space, passports, store, buffer, cutter, keep_text)
 
     def compile(self, now: int, flush: bool = False) -> CompileReport:
         """Compile every episode that is complete at `now` (nanoseconds); all of them if `flush`."""

@@ -31,12 +31,13 @@ class SemanticSpace:
         self.space_id = space_id
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> SemanticSpace:
+    def load(cls, folder: Path | None = None, device: str = "cpu") -> SemanticSpace:
         """The space of the models folder. Raises FileNotFoundError with the remedy."""
         path = (folder or models_dir()) / WEIGHTS
         encoder = UniversalEncoder()
         load_weights(path, encoder)
-        return cls(TextTower(), encoder, str(read_card(path)["space_id"]))
+        tower = TextTower(device=device)
+        return cls(tower, encoder.to(device), str(read_card(path)["space_id"]))
 
     @torch.inference_mode()
     def encode(self, texts: list[str]) -> NDArray[np.float32]:

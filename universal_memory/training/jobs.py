@@ -24,11 +24,11 @@ from universal_memory.training.behaviour import BehaviourTraining, TrainingPlan
 from universal_memory.training.model_card import write_model_card
 from universal_memory.training.retrieval import RetrievalPlan, RetrievalTraining
 from universal_memory.training.warm_start import shared_words, start_values
-from universal_memory.weights import load_weights, save_weights
+from universal_memory.weights import digest, load_weights, save_weights
 
 Report = Callable[[dict[str, Any]], None]
 CHECKPOINT = "checkpoint.pt"
-SPACE_ID = "ump-space-0"
+SPACE = "ump-space-0"
 
 
 def train_space(
@@ -48,7 +48,7 @@ def train_space(
     torch.manual_seed(seed)
     language_model, tower = LanguageModel(model, device), TextTower(device=device)
     encoder = UniversalEncoder()
-    renderer = Renderer(RendererConfig.for_architecture(language_model.architecture, SPACE_ID))
+    renderer = Renderer(RendererConfig.for_architecture(language_model.architecture, SPACE))
     if start is not None:
         load_weights(start / SPACE_WEIGHTS, encoder)
         load_weights(start / renderer_weights(model), renderer)
@@ -74,7 +74,10 @@ def train_space(
     )
     training.run()
     card = _card("space", model, seed, training)
-    space_card = {**card, "space_id": SPACE_ID}
+    # A space trained again is another space: its files must not be taken for the old one's.
+    space_id = f"{SPACE}-{digest(encoder)[:8]}"
+    renderer.config = replace(renderer.config, space_id=space_id)
+    space_card = {**card, "space_id": space_id}
     save_weights(models_dir() / SPACE_WEIGHTS, encoder, space_card)
     purpose = "The Universal Encoder: token states of all-MiniLM-L6-v2 to USVs."
     write_model_card((models_dir() / SPACE_WEIGHTS).parent, "Space", purpose, space_card)
@@ -88,15 +91,14 @@ def train_renderer(
     """A renderer of `model` over the frozen space of the models folder."""
     torch.manual_seed(seed)
     language_model = LanguageModel(model, device)
-    space = SemanticSpace.load()
-    tower = TextTower(device=device)
+    space = SemanticSpace.load(device=device)
     renderer = Renderer(
         RendererConfig.for_architecture(language_model.architecture, space.space_id)
     )
     training = BehaviourTraining(
         language_model,
-        tower,
-        space.encoder.to(device),
+        space.tower,
+        space.encoder,
         renderer.to(device),
         TrainingPlan(minutes=minutes, steps=steps, seed=seed),
         run / CHECKPOINT,
@@ -109,11 +111,13 @@ def train_renderer(
     report({"event": "written", **card["scores"]})
 
 
-def train_router(run: Path, minutes: float, steps: int, seed: int, report: Report) -> None:
+def train_router(
+    run: Path, minutes: float, steps: int, seed: int, device: str, report: Report
+) -> None:
     """Passports and router over the frozen space of the models folder."""
     torch.manual_seed(seed)
-    space = SemanticSpace.load()
-    passports, questions = PassportEncoder(), QuestionEncoder()
+    space = SemanticSpace.load(device=device)
+    passports, questions = PassportEncoder().to(device), QuestionEncoder().to(device)
     plan = RetrievalPlan(minutes=minutes, steps=steps, seed=seed)
     training = RetrievalTraining(space, passports, questions, plan, run / CHECKPOINT, report)
     training.run()

@@ -104,7 +104,8 @@ class RetrievalTraining:
         states = self.space.tower([question for _, question in asked])
         passports = self.passports(usv)
         points = self.questions(states.states, states.mask)
-        return points @ passports.T, torch.tensor([memory for memory, _ in asked])
+        right = torch.tensor([memory for memory, _ in asked], device=self.device)
+        return points @ passports.T, right
 
     @torch.no_grad()
     def relevance(self, batches: int = 6, seed: int = 77) -> dict[str, float]:
@@ -117,7 +118,7 @@ class RetrievalTraining:
         found: list[Tensor] = []
         for part in range(batches):
             episodes, asked = self._batch(EpisodeGenerator(seed + part, "held_out"), seed + part)
-            similar, right = self.similarities(episodes, asked)
+            similar, right = (one.cpu() for one in self.similarities(episodes, asked))
             found.append(similar.argmax(1) == right)
             orphans = torch.arange(len(right)) % 2 == 0
             similar[orphans, right[orphans]] = -1.0
