@@ -74,12 +74,14 @@ def train_space(
     )
     training.run()
     card = _card("space", model, seed, training)
+    if start is not None:
+        card["start"] = str(start)
     # A space trained again is another space: its files must not be taken for the old one's.
     space_id = f"{SPACE}-{digest(encoder)[:8]}"
     renderer.config = replace(renderer.config, space_id=space_id)
     space_card = {**card, "space_id": space_id}
     save_weights(models_dir() / SPACE_WEIGHTS, encoder, space_card)
-    purpose = "The Universal Encoder: token states of all-MiniLM-L6-v2 to USVs."
+    purpose = "The Universal Encoder: token states of all-MiniLM-L6-v2 and spelling to USVs."
     write_model_card((models_dir() / SPACE_WEIGHTS).parent, "Space", purpose, space_card)
     _save_renderer(renderer, model, card)
     report({"event": "written", **card["scores"]})
