@@ -162,3 +162,30 @@ def test_batches_of_a_step_do_not_depend_on_the_run(
     assert torch.equal(first.ids, again.ids)
     assert first.texts != other.texts
     assert (first.gates.sum(1) > 1).any()  # composition has begun
+
+
+def test_training_begins_with_words_alone(
+    language_model: LanguageModel,
+    small_tower: TextTower,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_batch(_self: BehaviourTraining, part: int = 0) -> Batch:
+        raise AssertionError("no question may be asked yet")
+
+    monkeypatch.setattr(BehaviourTraining, "_batch", no_batch, raising=True)
+    monkeypatch.setattr(BehaviourTraining, "_calibrate", lambda _self: None)
+    texts = ["Mira waters the fern", "Box B27 and Wolfgang"]
+    monkeypatch.setattr(BehaviourTraining, "_word_lists", lambda _self, _count: texts)
+    plan = TrainingPlan(steps=20, spelling_share=1.0, learning_rate=5e-3, warmup=1)
+    training = start(language_model, small_tower, plan, tmp_path / "c.pt")
+    before = weights(training)
+    first = training._train_step()
+    training.run()
+    last = training._train_step()
+    assert set(first) == {"words", "norm"}
+    assert last["words"] < 0.7 * first["words"]
+    changed = {name for name, value in weights(training).items()
+               if not torch.equal(value, before[name])}  # fmt: skip
+    assert {"renderer.words", "renderer.endings"} < changed
+    assert not changed & {"renderer.key", "renderer.manner_key"}  # nothing was rendered
