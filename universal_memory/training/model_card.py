@@ -12,8 +12,8 @@ DATA = (
     "Synthetic episodes of universal_memory/training/corpora (143 families of facts, open"
     " vocabulary; word lists and their licences in corpora/words), made anew at every step; no"
     " episode is seen twice. Scores are on words of no training text (held_out) and on new episodes"
-    " of trained words (new_combinations). The closed-form start aligns whole vocabularies, words of"
-    " held_out among them."
+    " of trained words (new_combinations). The closed-form start aligns whole vocabularies, words"
+    " of held_out among them."
 )
 
 
