@@ -18,8 +18,8 @@ from universal_memory.training.corpora import (
     word_lists,
 )
 from universal_memory.training.corpora.evaluation import stream_of, write_evaluation
-from universal_memory.training.corpora.families import FAMILIES
-from universal_memory.training.corpora.family import Family, fill, slots_of
+from universal_memory.training.corpora.families import FAMILIES, HELD_OUT_FAMILIES
+from universal_memory.training.corpora.family import FORMS, Family, fill, slots_of
 from universal_memory.training.corpora.generator import template_words, vocabulary_of, word_pieces
 from universal_memory.training.corpora.noise import transcription_noise
 from universal_memory.training.corpora.slots import KINDS, SlotSampler
@@ -32,7 +32,7 @@ from universal_memory.training.corpora.vocabulary import (
     is_held_out,
 )
 
-SPLITS = ("train", "held_out", "new_combinations")
+SPLITS = ("train", "held_out", "new_combinations", "unseen_families")
 LISTS = tuple(sorted(path.stem for path in FOLDER.glob("*.txt")))
 
 
@@ -142,6 +142,28 @@ def test_forms_are_those_of_the_tokenizers():
             assert re.fullmatch(
                 r"(Sign reads: .+?\.)?( ?Marker: .+?\.)?( ?Camera sees: .+\.)?", text
             ), text
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_only_unseen_families_draws_held_out_families(split):
+    drawn = {fact.family for fact in facts(3000, split=split)}
+    if split == "unseen_families":
+        assert drawn == HELD_OUT_FAMILIES
+    else:
+        assert not drawn & HELD_OUT_FAMILIES
+        assert len(drawn) > 110
+    generator = EpisodeGenerator(1, split)
+    groups = (generator.group(4)[0].facts[0].family for _ in range(200))
+    assert all((family in HELD_OUT_FAMILIES) == (split == "unseen_families") for family in groups)
+
+
+def test_held_out_families_are_a_tenth_of_every_form_and_share_no_topic():
+    assert set(FAMILIES) >= HELD_OUT_FAMILIES
+    assert 0.10 <= len(HELD_OUT_FAMILIES) / len(FAMILIES) <= 0.12
+    assert {FAMILIES[name].form for name in HELD_OUT_FAMILIES} == set(FORMS)
+    topics = {name: FAMILIES[name].topic or name for name in FAMILIES}
+    held_out = {topics[name] for name in HELD_OUT_FAMILIES}
+    assert not held_out & {topics[name] for name in set(FAMILIES) - HELD_OUT_FAMILIES}
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -311,7 +333,7 @@ def test_forms_of_a_value():
     assert text.endswith((" hers", " his"))
 
 
-@pytest.mark.parametrize("split", ["held_out", "new_combinations"])
+@pytest.mark.parametrize("split", SPLITS[1:])
 def test_evaluation_set_has_the_format_and_unique_questions(tmp_path, split):
     path = tmp_path / "sets" / "evaluation.jsonl"
     count = write_evaluation(path, 5, 300, [1, 3], split)

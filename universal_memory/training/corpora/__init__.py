@@ -3,7 +3,7 @@
 Members:
     EpisodeGenerator: an endless deterministic stream of episodes.
     EpisodeSample, Fact, Question: what it yields.
-    family_names: the families of facts.
+    family_names, families_of: the families of facts, and those a split draws from.
     word_lists: lists of words and codes, to learn spelling from.
 
 Example:
@@ -13,7 +13,7 @@ Example:
     True
 """
 
-from universal_memory.training.corpora.families import family_names
+from universal_memory.training.corpora.families import families_of, family_names
 from universal_memory.training.corpora.generator import EpisodeGenerator, SubjectRegister
 from universal_memory.training.corpora.samples import EpisodeSample, Fact, Question
 from universal_memory.training.corpora.word_lists import word_lists
@@ -24,6 +24,7 @@ __all__ = [
     "Fact",
     "Question",
     "SubjectRegister",
+    "families_of",
     "family_names",
     "word_lists",
 ]

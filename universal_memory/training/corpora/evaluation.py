@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from universal_memory.training.corpora.families import FAMILIES
+from universal_memory.training.corpora.families import FAMILIES, families_of
 from universal_memory.training.corpora.generator import EpisodeGenerator, SubjectRegister
 from universal_memory.training.corpora.samples import EpisodeSample
 
@@ -48,7 +48,7 @@ def evaluation_lines(
     counts = [facts_per_episode] if isinstance(facts_per_episode, int) else [*facts_per_episode]
     # Facts without a subject of their own would be asked for twice in a large set.
     usable = families or [
-        name for name, family in FAMILIES.items() if family.subject and not family.exempt
+        name for name in families_of(split) if FAMILIES[name].subject and not FAMILIES[name].exempt
     ]
     generator = EpisodeGenerator(seed, split, vocabulary, usable)
     register = SubjectRegister()

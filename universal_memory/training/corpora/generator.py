@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from itertools import accumulate
 from random import Random
 
-from universal_memory.training.corpora.families import FAMILIES
+from universal_memory.training.corpora.families import FAMILIES, families_of
 from universal_memory.training.corpora.family import Family, Value, fill
 from universal_memory.training.corpora.noise import transcription_noise
 from universal_memory.training.corpora.samples import EpisodeSample, Fact, Question
@@ -95,10 +95,11 @@ class EpisodeGenerator:
 
     Args:
         seed: same seed, same episodes.
-        split: `train`; `held_out`, where no slot word was ever used in training; or
-            `new_combinations`, trained words in episodes of another stream.
+        split: `train`; `held_out`, where no slot word was ever used in training;
+            `new_combinations`, trained words in episodes of another stream; or `unseen_families`,
+            trained words in the families that no other split draws.
         vocabulary: `closed` (about 400 words, for the start of training) or `open`.
-        families: names of the families to draw from; all by default.
+        families: names of the families to draw from; those of the split by default.
         max_word_pieces: bound of an episode's estimated length; an episode that would pass it
             holds fewer facts.
 
@@ -121,7 +122,7 @@ class EpisodeGenerator:
         self._words = vocabulary_of(split, vocabulary)
         self._slots = SlotSampler(self._words, self._random)
         self._max_word_pieces = max_word_pieces
-        chosen = [FAMILIES[name] for name in (families or FAMILIES)]
+        chosen = [FAMILIES[name] for name in (families or families_of(split))]
         self._by_form = {
             form: choice
             for form in FORM_SHARES

@@ -15,7 +15,8 @@ from random import Random
 from zlib import crc32
 
 FOLDER = Path(__file__).parent / "words"
-SPLITS = ("train", "held_out", "new_combinations")
+UNSEEN_FAMILIES = "unseen_families"
+SPLITS = ("train", "held_out", "new_combinations", UNSEEN_FAMILIES)
 VOCABULARIES = ("closed", "open")
 HELD_OUT_PERCENT = 12
 # Of 20,000 salts, the first of those that keep most everyday words (kitchen, tea, keys, red) in
@@ -142,7 +143,7 @@ class Vocabulary:
     """The pools of one split.
 
     Args:
-        split: `train`, `held_out` or `new_combinations` (the pools of `train`).
+        split: `held_out`, or `train`, `new_combinations` or `unseen_families`, which share pools.
         kind: `open`, or `closed` for about 400 words.
         reserved: words of the sentence templates; never used as held-out words.
 

@@ -19,6 +19,7 @@ from universal_memory.training.corpora.families import (
     work,
 )
 from universal_memory.training.corpora.family import Family
+from universal_memory.training.corpora.vocabulary import UNSEEN_FAMILIES
 
 MODULES = (
     places, people, preferences, household, schedules, codes, health, living, states, work, trade,
@@ -29,7 +30,28 @@ FAMILIES: dict[str, Family] = {
     family.name: family for module in MODULES for family in module.FAMILIES
 }
 
+# Whole kinds of statements and questions that no training ever draws: recall of them (the split
+# `unseen_families`) tells whether reading and asking were learned or only the 127 others. None of
+# them shares its topic, or merely rephrases a family that remains; `ump demo` uses none of them.
+HELD_OUT_FAMILIES = frozenset((
+    # prose
+    "birthday", "travel_destination", "gift_from", "debt", "supplier", "object_material",
+    "battery", "plant_water",
+    # transcript
+    "who_said_fault", "decided",
+    # camera
+    "sign_departure", "sign_person_room", "marker_id",
+    # tool
+    "tool_weight", "tool_reservation", "tool_order",
+))  # fmt: skip
+
 
 def family_names() -> tuple[str, ...]:
     """Names of all families, in a fixed order."""
     return tuple(FAMILIES)
+
+
+def families_of(split: str) -> tuple[str, ...]:
+    """Names of the families that a split draws from: the held-out ones or all others."""
+    unseen = split == UNSEEN_FAMILIES
+    return tuple(name for name in FAMILIES if (name in HELD_OUT_FAMILIES) == unseen)
