@@ -59,7 +59,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
         def answer(question: str, speaker: str, **options: Any) -> Answer:
             calls.append((question, speaker, options))
-            hit = Hit(ID, 0.97, 1.0, 1_700_000_000_000_000_000)
+            hit = Hit(ID, 0.97, 1.0, 1_700_000_000_000_000_000, 0.5, 0.25)
             return Answer("weak\x1b[31m", "COMPILED", (hit,), 9.0, 0.5, 3.0, 200.0, 17)
 
         return SimpleNamespace(answer=answer)
@@ -99,7 +99,7 @@ def response() -> Any:
     from universal_memory_msgs.msg import MemoryHit
     from universal_memory_msgs.srv import QueryMemory
 
-    hit = MemoryHit(id=ID, relevance=0.75, gate=0.5)
+    hit = MemoryHit(id=ID, relevance=0.75, gate=0.5, cosine=0.125, conflict=0.25)
     hit.compiled_stamp.sec, hit.compiled_stamp.nanosec = 1_700_000_000, 5
     return QueryMemory.Response(
         success=True, answer="weak", source="COMPILED", memories=[hit], route_ms=9.0,
@@ -117,7 +117,7 @@ def test_the_robot_gets_the_question_and_only_the_options_given(
     assert lines[0] == "weak"
     assert "source COMPILED, 17 prompt tokens" in lines
     assert "milliseconds: route 9.0, load 0.5, render 3.0, generate 200.0" in lines
-    assert "abababababab  0.75       0.50  2023-11-14 22:13:20" in result.out
+    assert "abababababab  0.75       0.50  0.12    0.25      2023-11-14 22:13:20" in result.out
 
 
 def test_json_holds_everything(ump: Ump, robot: type[Robot]) -> None:
@@ -126,7 +126,10 @@ def test_json_holds_everything(ump: Ump, robot: type[Robot]) -> None:
         "answer": "weak",
         "source": "COMPILED",
         "memories": [
-            {"id": ID, "relevance": 0.75, "gate": 0.5, "compiled_stamp": 1_700_000_000_000_000_005}
+            {
+                "id": ID, "relevance": 0.75, "gate": 0.5, "cosine": 0.125, "conflict": 0.25,
+                "compiled_stamp": 1_700_000_000_000_000_005,
+            }
         ],
         "milliseconds": {"route": 9.0, "load": 0.5, "render": 3.0, "generate": 200.0},
         "prompt_tokens": 17,
@@ -152,6 +155,30 @@ def test_offline_asks_the_store_read_only_with_its_fresh_window(
     assert result.code == 0, result.err
     assert asked == ["smollm2-135m", ("How weak?", "", {"fresh": [event], "max_tokens": 8})]
     assert result.out.splitlines()[0] == "weak\\x1b[31m", "an answer must not drive a terminal"
+
+
+def test_offline_json_has_the_same_fields_as_the_robots(
+    ump: Ump, root: Path, robot: type[Robot], asked: list[Any]
+) -> None:
+    with MemoryStore(root):
+        pass
+    over, offline = (
+        json.loads(ump("query", "How weak?", "--json", *more).out) for more in ((), ("--offline",))
+    )
+    assert over.keys() == offline.keys()
+    assert over["memories"][0].keys() == offline["memories"][0].keys()
+    assert offline["memories"][0]["conflict"] == 0.25
+
+
+def test_what_to_say_of_the_unknown_reaches_robot_and_store(
+    ump: Ump, root: Path, robot: type[Robot], asked: list[Any]
+) -> None:
+    with MemoryStore(root):
+        pass
+    assert ump("query", "Q?", "--unknown-answer", "No idea.").code == 0
+    assert robot.calls[1] == ("Q?", "", {"timeout": 60.0, "unknown_answer": "No idea."})
+    assert ump("query", "Q?", "--unknown-answer", "No idea.", "--offline").code == 0
+    assert asked[1] == ("Q?", "", {"fresh": [], "unknown_answer": "No idea."})
 
 
 def test_offline_takes_another_store_and_model(

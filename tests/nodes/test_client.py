@@ -26,11 +26,13 @@ def test_ask_and_compile_reach_the_robot_of_that_namespace(graph: Graph) -> None
     graph.helper.create_service(CompileNow, "memory_compiler/compile_now", answer)
     with QueryClient(graph.namespace, DOMAIN) as client:
         assert client.ask("who?", speaker="Anna", top_k=2, min_relevance=0.25).success
+        assert client.ask("what?", unknown_answer="No idea.").success
         assert client.ask("and now?").success
         assert client.compile_now(flush=False).success
-    question, defaults, compilation = asked
+    question, told, defaults, compilation = asked
     assert (question.question, question.speaker, question.top_k) == ("who?", "Anna", 2)
     assert question.min_relevance == 0.25
+    assert (told.unknown_answer, defaults.unknown_answer) == ("No idea.", "")
     assert (defaults.top_k, defaults.max_tokens, defaults.min_relevance) == (0, 0, -1.0)
     assert compilation.flush is False
 

@@ -35,7 +35,7 @@ from universal_memory.nodes.memory_server import MAX_QUESTION, MemoryServer
 from universal_memory.nodes.parameters import Parameters
 from universal_memory.rendering.renderer import Renderer, RendererConfig
 from universal_memory.routing.index import PassportIndex, path_in
-from universal_memory.runtime.answerer import BASE, COMPILED, FRESH, Answer, Hit
+from universal_memory.runtime.answerer import BASE, COMPILED, FRESH, UNKNOWN, Answer, Hit
 from universal_memory.runtime.language_model import DEFAULT_MODEL, LanguageModel
 from universal_memory.weights import save_weights
 
@@ -62,7 +62,9 @@ class ToldAnswerer:
         assert self.gate.wait(30.0)
         if self.error is not None:
             raise self.error
-        hits = (Hit("ab" * 32, 0.75, 1.0, 12 * 10**9),)
+        if question == "unknown?" and str(options["unknown_answer"]).strip():
+            return Answer(str(options["unknown_answer"]), UNKNOWN, (), 1.0, 0.0, 0.0, 0.0, 0)
+        hits = (Hit("ab" * 32, 0.75, 1.0, 12 * 10**9, 0.5, 0.25),)
         return Answer(question[::-1], COMPILED, hits, 1.0, 2.0, 3.0, 4.0, 17)
 
     def forget(self, memory_id: str) -> None:
@@ -119,8 +121,10 @@ def test_answer_carries_everything_that_is_known_about_it(
     assert (response.answer, response.source) == ("?ereht si ohw", QueryMemory.Response.COMPILED)
     hit = response.memories[0]
     assert (hit.id, hit.relevance, hit.gate, hit.compiled_stamp.sec) == ("ab" * 32, 0.75, 1.0, 12)
+    assert (hit.cosine, hit.conflict) == (0.5, 0.25)
     assert (response.load_ms, response.generate_ms, response.prompt_tokens) == (2.0, 4.0, 17)
     asked = served.answerer.asked[0]
+    assert asked["unknown_answer"] == ""
     assert (asked["speaker"], asked["top_k"], asked["max_tokens"]) == ("Anna", 2, 9)
     assert asked["min_relevance"] == 0.5 and asked["fresh"] == []
     ask(graph, "again", top_k=5, min_relevance=0.0, max_tokens=3)
@@ -128,6 +132,21 @@ def test_answer_carries_everything_that_is_known_about_it(
     assert (asked["top_k"], asked["min_relevance"], asked["max_tokens"]) == (5, 0.0, 3)
     graph.wait(lambda: statuses and statuses[-1].queries_total == 2, "a status")
     assert statuses[-1].answers_compiled == 2 and statuses[-1].total_p95_ms == 10.0
+
+
+def test_what_to_say_of_the_unknown_is_a_parameter_that_a_request_overrides(
+    graph: Graph, serve: Callable[..., Served]
+) -> None:
+    served = serve(unknown_answer="I do not know.")
+    statuses = graph.collect(MemoryStatus, "memory_server/status")
+    response = ask(graph, "unknown?")
+    assert response.success and response.answer == "I do not know."
+    assert response.source == QueryMemory.Response.UNKNOWN and response.prompt_tokens == 0
+    assert ask(graph, "unknown?", unknown_answer="No idea.").answer == "No idea."
+    ask(graph, "unknown?", unknown_answer=" ")
+    assert served.answerer.asked[2]["unknown_answer"] == " "
+    graph.wait(lambda: statuses and statuses[-1].queries_total == 3, "a status")
+    assert (statuses[-1].answers_unknown, statuses[-1].answers_base) == (2, 0)
 
 
 @pytest.mark.parametrize(

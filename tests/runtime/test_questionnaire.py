@@ -49,8 +49,10 @@ def test_normalisation_is_idempotent_and_never_fails(text):
     assert not contains(text, ["", "the", "..."])
 
 
-def test_unknown_questions_are_right_only_from_the_base_model():
+def test_unknown_questions_are_right_only_without_a_memory():
     assert is_right(UNKNOWN, reply("I do not know.", "BASE"))
+    assert is_right(UNKNOWN, reply("I do not know.", "UNKNOWN"))
+    assert not is_right(KNOWN, reply("I do not know.", "UNKNOWN"))
     assert not is_right(UNKNOWN, reply("I do not know.", "COMPILED"))
 
 

@@ -43,6 +43,10 @@ def query(
     max_tokens: Annotated[
         int | None, typer.Option(min=1, max=1024, help="Most tokens of the answer.")
     ] = None,
+    unknown_answer: Annotated[
+        str | None,
+        typer.Option(help='Said where nothing relevant is known; " ": the base model answers.'),
+    ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Ask the store itself; no node, no ROS.")
     ] = False,
@@ -57,8 +61,10 @@ def query(
     """Ask the robot a question.
 
     What is not given is as the server's parameters say. The answer's source is COMPILED (memory
-    files, rendered into weights), FRESH (text of events not compiled yet) or BASE (the untouched
-    base model: nothing relevant is known).
+    files, rendered into weights), FRESH (text of events not compiled yet), BASE (the untouched base
+    model: nothing relevant is known) or UNKNOWN (nothing relevant is known, and --unknown-answer or
+    the server's parameter is what is said then). Of each file used, `cosine` tells how like another
+    one used it is, and `conflict` the share of the others in what is written where it fires.
     """
     if not question.strip():
         raise typer.BadParameter("the question is empty: ask something")
@@ -70,7 +76,12 @@ def query(
         raise typer.BadParameter(
             "--store and --model are the running server's own: leave them out, or add --offline"
         )
-    given = {"top_k": top_k, "min_relevance": min_relevance, "max_tokens": max_tokens}
+    given = {
+        "top_k": top_k,
+        "min_relevance": min_relevance,
+        "max_tokens": max_tokens,
+        "unknown_answer": unknown_answer,
+    }
     options = {name: value for name, value in given.items() if value is not None}
     if offline:
         result = _ask_store(root_of(store), model, question, speaker, options)
@@ -99,6 +110,8 @@ def _ask_robot(
                 "id": hit.id,
                 "relevance": hit.relevance,
                 "gate": hit.gate,
+                "cosine": hit.cosine,
+                "conflict": hit.conflict,
                 "compiled_stamp": hit.compiled_stamp.sec * 10**9 + hit.compiled_stamp.nanosec,
             }
             for hit in response.memories
@@ -129,6 +142,8 @@ def _ask_store(
                 "id": hit.id,
                 "relevance": hit.relevance,
                 "gate": hit.gate,
+                "cosine": hit.cosine,
+                "conflict": hit.conflict,
                 "compiled_stamp": hit.compiled_stamp,
             }
             for hit in answer.hits
@@ -157,12 +172,14 @@ def _show(result: dict[str, Any]) -> None:
     typer.echo(f"milliseconds: {times}")
     if result["memories"]:
         echo_table(
-            ("file", "relevance", "gate", "compiled"),
+            ("file", "relevance", "gate", "cosine", "conflict", "compiled"),
             [
                 (
                     hit["id"][:12],
                     f"{hit['relevance']:.2f}",
                     f"{hit['gate']:.2f}",
+                    f"{hit['cosine']:.2f}",
+                    f"{hit['conflict']:.2f}",
                     stamp_text(hit["compiled_stamp"]),
                 )
                 for hit in result["memories"]

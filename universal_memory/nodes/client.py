@@ -57,13 +57,15 @@ class QueryClient:
         top_k: int = 0,
         min_relevance: float = -1.0,
         max_tokens: int = 0,
+        unknown_answer: str = "",
         timeout: float = 60.0,
     ) -> QueryMemory.Response:
-        """Return the server's answer; 0 and negative numbers mean its own parameters."""
+        """Return the server's answer; 0, negative and empty options mean its own parameters."""
         request = QueryMemory.Request()
         request.question, request.speaker = question, speaker
         request.top_k, request.max_tokens = top_k, max_tokens
         request.min_relevance = min_relevance
+        request.unknown_answer = unknown_answer
         return self._call(QueryMemory, "query", request, timeout)
 
     def compile_now(self, flush: bool = True, timeout: float = 120.0) -> CompileNow.Response:

@@ -50,6 +50,8 @@ PARAMETERS = (
     Row("min_relevance", 0.5, "Files below this probability of being relevant are ignored.", 0.0,
         1.0),
     Row("max_tokens", 32, "Most tokens of an answer.", 1, 1024),
+    Row("unknown_answer", "", "Answer where no memory is relevant, with source UNKNOWN; empty: the"
+        " base model answers."),
     Row("fresh_seconds", 3600.0, "Events not compiled yet are used up to this age [s].", 0.0,
         604_800.0),
     Row("queue_size", 4, "Questions that may wait; further ones are refused as busy.", 0, 8),
@@ -233,6 +235,7 @@ class MemoryServer(ManagedNode):
                 else min(request.min_relevance, 1.0)
             ),
             max_tokens=min(request.max_tokens, 1024) or values["max_tokens"],
+            unknown_answer=request.unknown_answer or values["unknown_answer"],
             fresh=fresh_events(desk.store.root / "buffer.sqlite", values["fresh_seconds"]),
         )
 
@@ -272,6 +275,8 @@ def fill_response(response: QueryMemory.Response, answer: Answer) -> None:
             id=hit.id,
             relevance=hit.relevance,
             gate=hit.gate,
+            cosine=hit.cosine,
+            conflict=hit.conflict,
             compiled_stamp=to_stamp(hit.compiled_stamp),
         )
         for hit in answer.hits

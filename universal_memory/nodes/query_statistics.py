@@ -49,6 +49,7 @@ class QueryStatistics:
         message.answers_compiled = answers[kinds.COMPILED] + answers[kinds.MIXED]
         message.answers_fresh = answers[kinds.FRESH]
         message.answers_base = answers[kinds.BASE]
+        message.answers_unknown = answers[kinds.UNKNOWN]
         if len(latencies):
             stages = np.percentile(latencies, 50, axis=0).tolist()
             message.route_p50_ms, message.render_p50_ms, message.generate_p50_ms = stages

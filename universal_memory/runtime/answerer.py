@@ -2,7 +2,8 @@
 
 Route, load, render, fuse, attach, generate, detach. On the compiled path the prompt is the model's
 template and the question, nothing else. Where no file is relevant, text of the fresh window is put
-into the prompt if it is; else the base model answers, untouched.
+into the prompt if it is; else the base model answers, untouched, or the robot says that it does not
+know.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from universal_memory.experience.event import Event
 from universal_memory.memory.errors import MemoryNotFound
 from universal_memory.memory.store import MemoryStore
 from universal_memory.rendering.adapter import Adapter, attach
+from universal_memory.rendering.conflict import conflicts
 from universal_memory.rendering.fusion import fuse
 from universal_memory.rendering.renderer import Renderer
 from universal_memory.routing.gates import gates
@@ -34,7 +36,7 @@ from universal_memory.runtime.language_model import DEFAULT_MODEL, LanguageModel
 from universal_memory.runtime.speaker import bind_speaker
 from universal_memory.space.semantic_space import SemanticSpace
 
-BASE, COMPILED, FRESH = "BASE", "COMPILED", "FRESH"
+BASE, COMPILED, FRESH, UNKNOWN = "BASE", "COMPILED", "FRESH", "UNKNOWN"
 FRESH_EVENTS = 64
 FRESH_CHARACTERS = 4000  # about a thousand tokens: reading more takes seconds
 
@@ -45,12 +47,17 @@ class PromptTooLong(ValueError):
 
 @dataclass(frozen=True)
 class Hit:
-    """A memory file used for an answer. `compiled_stamp`: nanoseconds of the node clock."""
+    """A memory file used for an answer. `compiled_stamp`: nanoseconds of the node clock.
+
+    `cosine`, `conflict`: what it meets in the other files used (`rendering.conflict`).
+    """
 
     id: str
     relevance: float
     gate: float
     compiled_stamp: int
+    cosine: float = 0.0
+    conflict: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -135,13 +142,18 @@ class Answerer:
         min_relevance: float = 0.5,
         max_tokens: int = 32,
         fresh: Sequence[Event] = (),
+        unknown_answer: str = "",
     ) -> Answer:
         """Answer `question`; `fresh` are events that are in no file yet, oldest first.
 
-        Raises PromptTooLong, and what a store that cannot be read raises.
+        `unknown_answer`: what is said, with source UNKNOWN and no model asked, where nothing
+        relevant is known; blank: the base model answers. Raises PromptTooLong, and what a store
+        that cannot be read raises.
         """
         with self._lock:
             ready = self.prepare(question, speaker, top_k, min_relevance, fresh)
+            if ready.source == BASE and unknown_answer.strip():
+                return _unknown(ready, unknown_answer.strip())
             started = time.perf_counter()
             model = self.language_model
             room = model.context - len(ready.prompt)
@@ -254,14 +266,20 @@ class Answerer:
         self, loaded: list[tuple[str, float, Adapter, int]]
     ) -> tuple[Adapter, tuple[Hit, ...]]:
         open_gates = gates([logit for _, logit, _, _ in loaded])
+        adapters = [adapter for _, _, adapter, _ in loaded]
         with torch.inference_mode():
-            adapter = fuse(
-                [self.renderer.manner(), *(adapter for _, _, adapter, _ in loaded)],
-                [1.0, *open_gates],
-            )
+            adapter = fuse([self.renderer.manner(), *adapters], [1.0, *open_gates])
+            met = conflicts(adapters, open_gates)
         hits = tuple(
-            Hit(memory_id, 1.0 / (1.0 + float(np.exp(-logit))), gate, stamp)
-            for (memory_id, logit, _, stamp), gate in zip(loaded, open_gates, strict=True)
+            Hit(
+                memory_id,
+                1.0 / (1.0 + float(np.exp(-logit))),
+                gate,
+                stamp,
+                one.cosine,
+                one.conflict,
+            )
+            for (memory_id, logit, _, stamp), gate, one in zip(loaded, open_gates, met, strict=True)
         )
         return adapter, hits
 
@@ -285,3 +303,17 @@ class Answerer:
             if self.router.relevance(float(cosine)) >= min_relevance
         ]
         return " ".join(relevant)[-FRESH_CHARACTERS:]
+
+
+def _unknown(ready: Prepared, text: str) -> Answer:
+    """The answer of a robot that does not know: nothing went into the model."""
+    return Answer(
+        answer=text,
+        source=UNKNOWN,
+        hits=(),
+        route_ms=ready.route_ms,
+        load_ms=ready.load_ms,
+        render_ms=ready.render_ms,
+        generate_ms=0.0,
+        prompt_tokens=0,
+    )

@@ -2,7 +2,8 @@
 
 An answer is right when it contains an accepted one as whole words, after SQuAD normalisation
 (Rajpurkar et al. 2016): lower case, no punctuation, no articles. A question about nothing that was
-ever experienced is answered rightly by the untouched base model: source BASE.
+ever experienced is answered rightly by the untouched base model, source BASE, or by saying that it
+is not known, source UNKNOWN.
 """
 
 from __future__ import annotations
@@ -101,9 +102,9 @@ def contains(answer: str, accepted: Sequence[str]) -> bool:
 
 
 def is_right(question: Question, reply: Reply) -> bool:
-    """Whether a reply is right; of an unknown question, whether the base model was left alone."""
+    """Whether a reply is right; of an unknown question, whether no memory and no text was used."""
     if question.unknown:
-        return reply.source == "BASE"
+        return reply.source in ("BASE", "UNKNOWN")
     return contains(reply.answer, question.answers)
 
 
