@@ -32,7 +32,7 @@ def evaluate(
     ] = 1,
     output: Annotated[Path | None, typer.Option("--json", help="Write everything here.")] = None,
     make: Annotated[
-        str, typer.Option(help="Write the project's own set to FILE first: SPLIT:EPISODES:FACTS.")
+        str, typer.Option(help="Write the project's own set to FILE first: SET:EPISODES:FACTS.")
     ] = "",
     seed: Annotated[int, typer.Option(help="Seed of --make.")] = 20261122,
 ) -> None:
@@ -44,6 +44,10 @@ def evaluate(
 
     The project's own set of unseen words, one fact a file, 300 episodes:
     `ump eval build/unseen-1.jsonl --make held_out:300:1`
+
+    Other sets: `new_combinations` (trained words), `unseen_families` (trained words in kinds of
+    facts that training never drew), `cloze` (a word missing in an unseen sentence of real prose)
+    and `long` (answers of 6 to 15 words).
     """
     from universal_memory.training.evaluation.run import evaluate as run
 
@@ -72,7 +76,7 @@ def _make(file: Path, recipe: str, seed: int) -> None:
 
     parts = recipe.split(":")
     if len(parts) != 3 or not (parts[1].isdigit() and parts[2].isdigit()):
-        raise ValueError(f"--make {recipe!r}: give SPLIT:EPISODES:FACTS, e.g. held_out:300:1")
+        raise ValueError(f"--make {recipe!r}: give SET:EPISODES:FACTS, e.g. held_out:300:1")
     write_evaluation(file, seed, int(parts[1]), int(parts[2]), parts[0])
 
 

@@ -13,7 +13,22 @@ from universal_memory.training.corpora.generator import EpisodeGenerator, Subjec
 from universal_memory.training.corpora.samples import EpisodeSample
 
 # Streams of the events by the way their text begins; anything else is typed text.
-STREAMS = (("Tool ", "tool"), ("Sign reads: ", "camera/front"), ("Marker: ", "camera/front"))
+STREAMS = (
+    ("Tool ", "tool"),
+    ("Sign reads: ", "camera/front"),
+    ("Marker: ", "camera/front"),
+    ("Camera sees: ", "camera/front"),
+)
+# Sets of other answers than short ones: (split, families) to take in turn. A long answer is a
+# gloss of a held-out word or a clause of trained words; held-out words alone would make no clause
+# that differs from the others in more than its nouns.
+RECIPES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "cloze": (("held_out", ("cloze_sentence", "cloze_part")),),
+    "long": (
+        ("held_out", ("definition", "tool_look_up")),
+        ("new_combinations", tuple(n for n, family in FAMILIES.items() if family.genre == "long")),
+    ),
+}
 EPISODE_GAP = (30.0, 90.0)  # seconds; longer than the gap at which the episode cutter cuts (20 s)
 EVENT_GAP = (1.0, 6.0)  # seconds
 
@@ -40,22 +55,21 @@ def evaluation_lines(
         seed: same seed, same set.
         episodes: how many.
         facts_per_episode: facts in each episode, or several numbers to take in turn.
-        split, vocabulary, families: as for `EpisodeGenerator`.
+        split: as for `EpisodeGenerator`, or one of `RECIPES`.
+        vocabulary, families: as for `EpisodeGenerator`.
 
     Raises:
         ValueError: when the families have not enough different subjects for so many episodes.
     """
     counts = [facts_per_episode] if isinstance(facts_per_episode, int) else [*facts_per_episode]
-    # Facts without a subject of their own would be asked for twice in a large set.
-    usable = families or [
-        name for name in families_of(split) if FAMILIES[name].subject and not FAMILIES[name].exempt
-    ]
-    generator = EpisodeGenerator(seed, split, vocabulary, usable)
+    recipe = RECIPES.get(split) or ((split, tuple(families or _with_subjects(split))),)
+    generators = [EpisodeGenerator(seed, name, vocabulary, used) for name, used in recipe]
     register = SubjectRegister()
     random = Random(f"{seed} evaluation")
     clock = 0.0
     for number in range(episodes):
         wanted = counts[number % len(counts)]
+        generator = generators[number % len(generators)]
         sample = generator.episode(wanted, register)
         while len(sample.facts) < wanted:
             sample = generator.episode(wanted, register)
@@ -71,6 +85,16 @@ def evaluation_lines(
             "experience": experience,
             "questions": _questions(sample, random),
         }
+
+
+def _with_subjects(split: str) -> Iterator[str]:
+    """Families with a subject of their own: facts of others would be asked for twice.
+
+    Those of the closed vocabulary are the short answers, whatever the split.
+    """
+    for name in families_of(split, "closed"):
+        if FAMILIES[name].subject and not FAMILIES[name].exempt:
+            yield name
 
 
 def _questions(sample: EpisodeSample, random: Random) -> list[dict[str, Any]]:

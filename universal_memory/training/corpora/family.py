@@ -13,6 +13,7 @@ from string import Formatter
 from universal_memory.training.corpora.vocabulary import content_words
 
 FORMS = ("prose", "transcript", "camera", "tool")
+GENRES = ("short", "gloss", "long")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ class Family:
 
     Args:
         name: unique name.
-        slots: slot name to the kind of word that fills it (see `slots.KINDS`).
+        slots: slot name to the kind of word that fills it (see `slots.KINDS`), or to a part
+            (`gloss.word`) of what a kind draws together.
         subject: slots that say what the question is about; every question names all of them.
         answer: the slot that is asked for; no question names it.
         statements: at least five sentences, each naming the subject and the answer.
@@ -86,6 +88,7 @@ class Family:
         form: `prose` (may also be said by somebody), `transcript`, `camera` or `tool`.
         topic: families of one topic ask alike, so a subject appears in only one of them.
         exempt: few different answers by nature; drawn rarely.
+        genre: `short` answers to facts of a household, `gloss` (free prose) or `long` answers.
     """
 
     name: str
@@ -98,11 +101,14 @@ class Family:
     form: str = "prose"
     topic: str = ""
     exempt: bool = False
+    genre: str = "short"
     weight: float = field(default=1.0)
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise ValueError(f"family {self.name}: unknown form {self.form!r}, use one of {FORMS}")
+        if self.genre not in GENRES:
+            raise ValueError(f"family {self.name}: unknown genre {self.genre!r}: use {GENRES}")
         needed = {*self.subject, self.answer}
         for template in (*self.statements, *self.spoken):
             # The speaker of a first-person sentence stands before it.

@@ -10,12 +10,14 @@ from itertools import accumulate
 from random import Random
 
 from universal_memory.training.corpora.families import FAMILIES, families_of
+from universal_memory.training.corpora.families.messages import SAID
 from universal_memory.training.corpora.family import Family, Value, fill
 from universal_memory.training.corpora.noise import transcription_noise
 from universal_memory.training.corpora.samples import EpisodeSample, Fact, Question
 from universal_memory.training.corpora.slots import SHARED_WORDS, SlotSampler
-from universal_memory.training.corpora.vocabulary import Vocabulary
+from universal_memory.training.corpora.vocabulary import Vocabulary, content_words
 
+GENRE_SHARES = {"short": 0.80, "gloss": 0.12, "long": 0.08}
 FORM_SHARES = {"prose": 0.45, "transcript": 0.20, "camera": 0.15, "tool": 0.20}
 WILD_SHARE = 0.3  # of open episodes: any word may stand in a free slot
 NOISE_SHARE = 0.1  # of transcripts
@@ -24,6 +26,7 @@ FIRST_PERSON_SHARE = 0.7  # of transcripts in families that have first-person wo
 UNKNOWN_SPEAKER_SHARE = 0.25  # of transcripts that are not about their speaker
 SAME_FAMILY_SHARE = 0.15  # of further facts of an episode: easily confused with the one before
 SAME_PERSON_SHARE = 0.2  # of further facts: about the person of the one before
+SPOKE = "spoke"  # the topic under which all speakers are taken
 PERSON_KINDS = frozenset(("person", "first_name", "full_name"))
 QUESTIONS_PER_FACT = (2, 2, 3)
 TRIES = 60
@@ -122,14 +125,22 @@ class EpisodeGenerator:
         self._words = vocabulary_of(split, vocabulary)
         self._slots = SlotSampler(self._words, self._random)
         self._max_word_pieces = max_word_pieces
-        chosen = [FAMILIES[name] for name in (families or families_of(split))]
-        self._by_form = {
-            form: choice
+        chosen = [FAMILIES[name] for name in (families or families_of(split, vocabulary))]
+        self._choices = {
+            (genre, form): choice
+            for genre in GENRE_SHARES
             for form in FORM_SHARES
-            if (choice := WeightedChoice.of(chosen, form)) is not None
+            if (choice := WeightedChoice.of([f for f in chosen if f.genre == genre], form))
         }
-        self._forms = list(self._by_form)
-        self._shares = [FORM_SHARES[form] for form in self._forms]
+        # A genre keeps its share, whatever forms it comes in.
+        genres = {
+            genre: sum(FORM_SHARES[form] for known, form in self._choices if known == genre)
+            for genre, _ in self._choices
+        }
+        self._kinds = list(self._choices)
+        self._shares = [
+            GENRE_SHARES[genre] * FORM_SHARES[form] / genres[genre] for genre, form in self._kinds
+        ]
 
     def episode(self, facts: int, register: SubjectRegister | None = None) -> EpisodeSample:
         """One episode of `facts` facts, fewer where they would not fit.
@@ -159,7 +170,10 @@ class EpisodeGenerator:
                     if too_long == TOO_LONG:
                         break
                     continue
-                register.add(family.topic or family.name, subject)
+                topic = family.topic or family.name
+                if not self._only_speech(fact, topic, register):
+                    continue
+                register.add(topic, subject)
                 found.append(fact)
                 length += pieces
                 previous = family, form, values
@@ -195,14 +209,26 @@ class EpisodeGenerator:
             episodes.append(EpisodeSample(fact.statement, (fact,)))
         return episodes
 
+    @staticmethod
+    def _only_speech(fact: Fact, topic: str, register: SubjectRegister) -> bool:
+        """False where "What did Anna say?" would have two answers; else the speaker is taken."""
+        speaker, said, _ = fact.statement.partition(" said: ")
+        if not said:
+            return True
+        keys = content_words(speaker)
+        if not register.admits(SPOKE if topic == SAID else SAID, keys):
+            return False
+        register.add(SPOKE, keys)
+        return True
+
     # How a fact is made
 
     def _start_episode(self) -> None:
         self._slots.wild = not self._words.closed and self._random.random() < WILD_SHARE
 
     def _draw_family(self) -> tuple[Family, str]:
-        form = self._random.choices(self._forms, self._shares)[0]
-        return self._by_form[form].draw(self._random), form
+        kind = self._random.choices(self._kinds, self._shares)[0]
+        return self._choices[kind].draw(self._random), kind[1]
 
     def _draw_next(
         self, previous: tuple[Family, str, dict[str, Value]] | None
@@ -238,7 +264,14 @@ class EpisodeGenerator:
         """Values for all slots, no word used by two of them, and the subject; None if taken."""
         values: dict[str, Value] = {}
         used: set[str] = set()
+        together: dict[str, dict[str, Value]] = {}
         for slot, kind in family.slots.items():
+            whole, _, part = kind.partition(".")
+            if part:
+                if whole not in together:
+                    together[whole] = self._slots.draw_parts(whole)
+                values[slot] = together[whole][part]
+                continue
             value = shared.get(slot) or self._slots.draw(kind)
             keys = value.keys
             if keys & used:

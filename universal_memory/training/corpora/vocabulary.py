@@ -186,6 +186,11 @@ class Vocabulary:
             position *= position
         return pool[int(len(pool) * position)]
 
+    @property
+    def reserved(self) -> frozenset[str]:
+        """Words of the sentence templates."""
+        return self._reserved
+
     def admits(self, text: str) -> bool:
         """Whether a number or code, hashed as a whole, belongs to this split."""
         return is_held_out(text) == self.held_out

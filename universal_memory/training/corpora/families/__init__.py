@@ -7,9 +7,11 @@ from universal_memory.training.corpora.families import (
     health,
     household,
     living,
+    messages,
     people,
     places,
     preferences,
+    prose,
     schedules,
     signs,
     speech,
@@ -23,7 +25,7 @@ from universal_memory.training.corpora.vocabulary import UNSEEN_FAMILIES
 
 MODULES = (
     places, people, preferences, household, schedules, codes, health, living, states, work, trade,
-    speech, signs, tools,
+    speech, signs, tools, prose, messages,
 )  # fmt: skip
 
 FAMILIES: dict[str, Family] = {
@@ -51,7 +53,16 @@ def family_names() -> tuple[str, ...]:
     return tuple(FAMILIES)
 
 
-def families_of(split: str) -> tuple[str, ...]:
-    """Names of the families that a split draws from: the held-out ones or all others."""
+def families_of(split: str, vocabulary: str = "open") -> tuple[str, ...]:
+    """Names of the families that a split draws from where none are named.
+
+    Held-out families only in their own split. Prose and long answers only in open training: the
+    other splits measure short answers, and recipes of `evaluation.py` the rest.
+    """
     unseen = split == UNSEEN_FAMILIES
-    return tuple(name for name in FAMILIES if (name in HELD_OUT_FAMILIES) == unseen)
+    wide = split == "train" and vocabulary == "open"
+    return tuple(
+        name
+        for name, family in FAMILIES.items()
+        if (name in HELD_OUT_FAMILIES) == unseen and (wide or family.genre == "short")
+    )

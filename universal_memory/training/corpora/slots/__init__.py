@@ -1,11 +1,13 @@
 """Draws what fills the slots of a family: names, things, places, times, numbers and codes.
 
 A kind of slot is a method without arguments of one of the classes here that returns a `Value`;
-`KINDS` lists them. Adding a kind is adding a method.
+`KINDS` lists them. Adding a kind is adding a method. One that returns several values by name is
+drawn once for all slots that take a part of it (`gloss.word`, `gloss.meaning`).
 """
 
 from __future__ import annotations
 
+from universal_memory.training.corpora.slots.clauses import CLAUSE_WORDS, Clauses
 from universal_memory.training.corpora.slots.codes import Codes
 from universal_memory.training.corpora.slots.phrases import (
     EVENT_KINDS,
@@ -17,6 +19,7 @@ from universal_memory.training.corpora.slots.phrases import (
     Phrases,
 )
 from universal_memory.training.corpora.slots.places import Places
+from universal_memory.training.corpora.slots.prose import Prose
 from universal_memory.training.corpora.slots.times import Times
 from universal_memory.training.corpora.vocabulary import content_words
 
@@ -27,7 +30,7 @@ NUMBERS = (
 )  # fmt: skip
 
 # Words that all splits share because they belong to the sentence, not to the world.
-SHARED_WORDS = content_words(
+SHARED_WORDS = CLAUSE_WORDS | content_words(
     " ".join((*TASK_VERBS, *TASK_GERUNDS, *EVENT_KINDS, *VITALS, *QUANTITIES, *WEATHER, *NUMBERS))
     + " breakfast lunch dinner supper brunch soup starter dessert main dish special wall ceiling "
     "door floor window frame train bus ferry tram coach flight trip box room degrees percent "
@@ -35,13 +38,14 @@ SHARED_WORDS = content_words(
 )
 
 
-class SlotSampler(Places, Times, Codes, Phrases):
+class SlotSampler(Places, Times, Codes, Phrases, Clauses, Prose):
     """Draws a value of every kind."""
 
 
 KINDS = frozenset(
     name
     for name in dir(SlotSampler)
-    if getattr(getattr(SlotSampler, name), "__annotations__", {}).get("return") == "Value"
-    and name != "draw"
+    if getattr(getattr(SlotSampler, name), "__annotations__", {}).get("return")
+    in ("Value", "dict[str, Value]")
+    and name not in ("draw", "draw_parts")
 )

@@ -31,6 +31,10 @@ class Drawing:
         """One value of a kind; raises AttributeError for a kind that does not exist."""
         return getattr(self, kind)()
 
+    def draw_parts(self, kind: str) -> dict[str, Value]:
+        """What a kind draws together; raises AttributeError for a kind that does not exist."""
+        return getattr(self, kind)()
+
     def word(self, *lists: str) -> str:
         """One entry of one of the lists (equal shares)."""
         name = lists[0] if len(lists) == 1 else self.random.choice(lists)
