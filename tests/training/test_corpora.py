@@ -17,7 +17,7 @@ from universal_memory.training.corpora import (
     family_names,
     word_lists,
 )
-from universal_memory.training.corpora.evaluation import stream_of, write_evaluation
+from universal_memory.training.corpora.evaluation import RECIPES, stream_of, write_evaluation
 from universal_memory.training.corpora.families import FAMILIES, HELD_OUT_FAMILIES
 from universal_memory.training.corpora.family import FORMS, Family, fill, slots_of
 from universal_memory.training.corpora.generator import template_words, vocabulary_of, word_pieces
@@ -116,7 +116,7 @@ def test_canonical_answers_are_short():
 
 
 def test_statements_and_text_agree_and_forms_are_mixed():
-    generator = EpisodeGenerator(4)
+    generator = EpisodeGenerator(4, "new_combinations")
     forms: Counter[str] = Counter()
     for _ in range(4000):
         sample = generator.episode(2)
@@ -334,7 +334,7 @@ def test_forms_of_a_value():
     assert text.endswith((" hers", " his"))
 
 
-@pytest.mark.parametrize("split", SPLITS[1:])
+@pytest.mark.parametrize("split", [*SPLITS[1:], *RECIPES])
 def test_evaluation_set_has_the_format_and_unique_questions(tmp_path, split):
     path = tmp_path / "sets" / "evaluation.jsonl"
     count = write_evaluation(path, 5, 300, [1, 3], split)

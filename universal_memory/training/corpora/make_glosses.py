@@ -114,10 +114,12 @@ def main() -> None:
     held_out |= {
         w for head, _ in found if split_of(head) == "held_out" for w in content_words(head)
     }
+    everything = "\n".join(gloss for _, gloss in found)
     usable = [
         (headword, gloss)
         for headword, gloss in found
-        if split_of(headword) == "held_out"
+        # A held-out gloss that another one contains would be read in training.
+        if (split_of(headword) == "held_out" and everything.count(gloss) == 1)
         or (split_of(headword) == "train" and not content_words(gloss) & held_out)
     ]
     lines = [f"{headword}\t{gloss}\n" for headword, gloss in usable[:WANTED]]

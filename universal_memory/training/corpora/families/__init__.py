@@ -33,7 +33,7 @@ FAMILIES: dict[str, Family] = {
 }
 
 # Whole kinds of statements and questions that no training ever draws: recall of them (the split
-# `unseen_families`) tells whether reading and asking were learned or only the 127 others. None of
+# `unseen_families`) tells whether reading and asking were learned, or only the others. None of
 # them shares its topic, or merely rephrases a family that remains; `ump demo` uses none of them.
 HELD_OUT_FAMILIES = frozenset((
     # prose

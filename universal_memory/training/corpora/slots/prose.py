@@ -18,12 +18,14 @@ from universal_memory.training.corpora.vocabulary import FUNCTION_WORDS, content
 LONG = (6, 15)  # words of a gloss that is itself an answer
 TWO_WORDS_SHARE = 0.4  # of blanks, where two words of content follow each other
 NEAR = 4  # words on either side of a blank, where only a part of the sentence is asked with
-# Not worth a blank.
+TELLING = 3  # words of content that stay beside a blank, at least
+# Not worth a blank, or part of the question.
 STOP_WORDS = FUNCTION_WORDS | frozenset(
     "that which who whom whose this these those it them they you something someone anything any "
     "each every other another such some not can may might be been being have has had having "
     "does do did as than into onto over through between about after before during when where "
-    "while if because only also very more most usually used using often especially etc".split()
+    "while if because only also very more most usually used using often especially etc "
+    "word words sentence missing blank gap goes said complete".split()
 )
 
 
@@ -31,18 +33,20 @@ STOP_WORDS = FUNCTION_WORDS | frozenset(
 def blanks(gloss: str) -> tuple[tuple[int, int], ...]:
     """The first and the last word of every place that can be blanked, counted from 0.
 
-    What is missing stands nowhere else in the gloss, or it would be no question.
+    What is missing stands nowhere else in the gloss, or it would be no question. What is left says
+    which sentence is meant: not `the act of ____`.
     """
     words = gloss.split()
+    telling = sum(word.strip(",").lower() not in STOP_WORDS for word in words)
     good = [
-        re.fullmatch(r"[A-Za-z][A-Za-z'-]{2,},?", word) is not None
+        re.fullmatch(r"[A-Za-z][A-Za-z-]{2,},?", word) is not None
         and word.strip(",").lower() not in STOP_WORDS
         and sum(bool(content_words(word) & content_words(other)) for other in words) == 1
         for word in words
     ]
     ones = [(i, i) for i, fits in enumerate(good) if fits]
     twos = [(i, i + 1) for i, _ in ones if words[i][-1] != "," and good[i + 1 : i + 2] == [True]]
-    return (*ones, *twos)
+    return tuple(blank for blank in (*ones, *twos) if telling - (blank[1] - blank[0]) > TELLING)
 
 
 def choose_blank(gloss: str, random: Random) -> tuple[int, int] | None:
