@@ -1,40 +1,188 @@
-"""`ump bench`: speeds of the real parts on this machine."""
+"""`ump bench`: speeds and limits of the real parts on this machine."""
 
 from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from universal_memory.commands.console import echo_table
 
-app = typer.Typer(add_completion=False, help="Speeds of the real parts on this machine.")
+app = typer.Typer(add_completion=False, help="Speeds and limits of the real parts.")
+
+ModelOption = Annotated[str, typer.Option(help="Packaged name or folder.")]
+JsonFileOption = Annotated[Path | None, typer.Option("--json", help="Write the figures here.")]
+SplitOption = Annotated[
+    str, typer.Option(help="Of the corpus: new_combinations, held_out or unseen_families.")
+]
+SeedOption = Annotated[int, typer.Option(help="Same seed, same texts and questions.")]
+BatchOption = Annotated[int, typer.Option(min=1, help="Questions decoded at once.")]
 
 
 @app.callback()
 def bench() -> None:
-    """Speeds of the real parts on this machine."""
+    """Speeds and limits of the real parts on this machine."""
 
 
 @app.command()
 def latency(
-    model: Annotated[str, typer.Option(help="Packaged name or folder.")] = "smollm2-135m",
+    model: ModelOption = "smollm2-135m",
     files: Annotated[int, typer.Option(min=1, help="Passports in the index.")] = 10_000,
     repeats: Annotated[int, typer.Option(min=1, help="Measurements of each stage.")] = 20,
-    output: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    output: JsonFileOption = None,
 ) -> None:
     """Milliseconds of every stage of a query, beside reading text."""
-    import torch
-
     from universal_memory.benchmarks.latency import latency as measure
 
     figures = measure(model, files, repeats)
-    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, {platform.system()}"
-    typer.echo(f"{model}, {machine}, {files} passports, {repeats} repeats")
+    typer.echo(f"{model}, {_machine()}, {files} passports, {repeats} repeats")
     rows = [(name, f"{p50:.2f}", f"{p95:.2f}") for name, (p50, p95) in figures.items()]
     echo_table(["stage", "p50 ms", "p95 ms"], rows)
+    _write(output, figures)
+
+
+@app.command()
+def fusion(
+    model: ModelOption = "smollm2-135m",
+    files: Annotated[
+        str, typer.Option(help="Numbers of fused files, the right one among them.")
+    ] = "1,2,3,4,5,6,8",
+    questions: Annotated[int, typer.Option(min=1, help="Questions of every kind.")] = 120,
+    split: SplitOption = "new_combinations",
+    seed: SeedOption = 20261122,
+    batch: BatchOption = 8,
+    output: JsonFileOption = None,
+) -> None:
+    """Recall against the number of fused files, and questions that need two files."""
+    counts = _counts(files)
+    from universal_memory.benchmarks.fusion import fusion as measure
+    from universal_memory.benchmarks.recall import fresh_answerer
+
+    with fresh_answerer(model) as answerer, _progress() as advance:
+        figures = measure(answerer, counts, questions, split, seed, batch, advance)
+    typer.echo(
+        f"{model}, {_machine()}, {questions} questions of every kind, split {split}, seed {seed},"
+        f" {figures['corpus_files']} files"
+    )
+    echo_table(
+        ["kind", "gates", "files", "exact", "contains", "of single", "on", "own on",
+         "render+fuse ms p50/p95"],
+        [
+            (
+                row["kind"], row["gates"], row["files"],
+                _share(row["exact_match"]), _share(row["containment"]), _share(row["ratio"]),
+                f"{row['files_on']:.1f}", _share(row["own_on"]),
+                f"{row['ms_p50']:.1f} / {row['ms_p95']:.1f}" if "ms_p50" in row else "",
+            )
+            for row in figures["files"]
+        ],
+    )  # fmt: skip
+    typer.echo()
+    echo_table(
+        ["two facts about one person", "files on", "questions", "exact", "contains all"],
+        [
+            (row["asked"], row["on"], row["questions"], _share(row["exact_match"]),
+             _share(row["containment"]))
+            for row in figures["two_files"]
+        ],
+    )  # fmt: skip
+    _write(output, {**_head(model, split, seed, batch), **figures})
+
+
+@app.command()
+def capacity(
+    model: ModelOption = "smollm2-135m",
+    facts: Annotated[str, typer.Option(help="Numbers of facts in a file.")] = "1,2,3,4,6,8,12,16",
+    episodes: Annotated[int, typer.Option(min=1, help="Files at every number.")] = 40,
+    questions: Annotated[int, typer.Option(min=1, help="Most questions at every number.")] = 120,
+    split: SplitOption = "new_combinations",
+    seed: SeedOption = 20261122,
+    batch: BatchOption = 8,
+    output: JsonFileOption = None,
+) -> None:
+    """Recall against the number of facts in one memory file, and the knee of that curve."""
+    counts = _counts(facts)
+    from universal_memory.benchmarks.capacity import KEPT
+    from universal_memory.benchmarks.capacity import capacity as measure
+    from universal_memory.benchmarks.recall import fresh_answerer
+
+    with fresh_answerer(model) as answerer, _progress() as advance:
+        figures = measure(answerer, counts, episodes, questions, split, seed, batch, advance)
+    most = figures["max_word_pieces"]
+    typer.echo(f"{model}, {_machine()}, {episodes} files a row, split {split}, seed {seed}")
+    echo_table(
+        ["facts a file", "questions", "exact", "contains", f"facts within {most} pieces",
+         "exact of those", "pieces mean / most", "kB a file", "recalled facts a kB"],
+        [
+            (
+                row["facts"], row["questions"], _share(row["exact_match"]),
+                _share(row["containment"]), f"{row['facts_within']:.1f}",
+                _share(row["exact_match_within"]),
+                f"{row['word_pieces']:.0f} / {row['word_pieces_most']}",
+                f"{row['kilobytes']:.1f}", f"{row['recalled_per_kilobyte']:.3f}",
+            )
+            for row in figures["rows"]
+        ],
+    )  # fmt: skip
+    knee = figures["knee"]
+    typer.echo(
+        f"knee: {knee} facts a file, the most with {KEPT:.0%} of the exact match of one fact"
+        if knee
+        else "knee: none, not even one fact a file is recalled"
+    )
+    _write(output, {**_head(model, split, seed, batch), **figures})
+
+
+def _counts(text: str) -> list[int]:
+    """Whole numbers from 1 of a comma-separated list."""
+    try:
+        counts = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        counts = []
+    if not counts or min(counts) < 1:
+        raise typer.BadParameter(f"{text!r}: give whole numbers from 1, as 1,2,4")
+    return counts
+
+
+def _head(model: str, split: str, seed: int, batch: int) -> dict[str, Any]:
+    """What figures of recall belong to."""
+    return {"model": model, "machine": _machine(), "split": split, "seed": seed, "batch": batch}
+
+
+def _machine() -> str:
+    import torch
+
+    return f"{platform.machine()}, {torch.get_num_threads()} threads, {platform.system()}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on standard error; the function moves it: stage, done, total."""
+    columns: Sequence[Any] = (
+        TextColumn("{task.description:14}"), BarColumn(), MofNCompleteColumn()
+    )  # fmt: skip
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("preparing", total=None)
+
+        def advance(stage: str, done: int, total: int) -> None:
+            progress.update(task, description=stage, completed=done, total=total)
+
+        yield advance
+
+
+def _write(output: Path | None, figures: dict[str, Any]) -> None:
     if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps(figures, indent=1), encoding="utf-8")
