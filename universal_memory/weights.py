@@ -9,7 +9,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 
 class WeightsError(ValueError):
@@ -17,9 +17,12 @@ class WeightsError(ValueError):
 
 
 def save_weights(path: Path, module: nn.Module, card: dict[str, Any]) -> None:
-    """Write the weights of `module` in float16, with `card` (JSON) beside them, atomically."""
+    """Write the weights of `module` in float16, with `card` (JSON) beside them, atomically.
+
+    Integers are kept, in 32 bits.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: value.half().contiguous() for name, value in module.state_dict().items()}
+    tensors = {name: _small(value) for name, value in module.state_dict().items()}
     scratch = path.with_suffix(".partial")
     save_file(tensors, str(scratch), metadata={"card": json.dumps(card, sort_keys=True)})
     scratch.replace(path)
@@ -30,8 +33,12 @@ def digest(module: nn.Module) -> str:
     found = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):
         found.update(name.encode())
-        found.update(value.half().cpu().contiguous().numpy().tobytes())
+        found.update(_small(value).cpu().numpy().tobytes())
     return found.hexdigest()
+
+
+def _small(value: Tensor) -> Tensor:
+    return (value.half() if value.is_floating_point() else value.int()).contiguous()
 
 
 def load_weights(path: Path, module: nn.Module, space_id: str | None = None) -> None:
@@ -48,8 +55,7 @@ def load_weights(path: Path, module: nn.Module, space_id: str | None = None) -> 
             " remedy: restore models/ from the repository, or run `ump train router`"
         )
     try:
-        tensors = {name: value.float() for name, value in load_file(str(path)).items()}
-        module.load_state_dict(tensors)
+        module.load_state_dict(load_file(str(path)))  # copies into the module's own types
     except (SafetensorError, RuntimeError) as error:
         raise WeightsError(
             f"weights {path} do not fit {type(module).__name__}: {error};"

@@ -12,7 +12,10 @@ from torch import Tensor
 
 from universal_memory.rendering.architecture import ArchitectureMap, inspect_architecture
 from universal_memory.rendering.fusion import fuse
+from universal_memory.rendering.piece_tokens import NONE, spoken
 from universal_memory.rendering.renderer import Renderer, RendererConfig, RendererNotFoundError
+from universal_memory.rendering.token_embeddings import TokenEmbeddings
+from universal_memory.space.slot_reader import SlotReader
 from universal_memory.weights import read_card, save_weights
 
 SPACE = "test-space"
@@ -24,9 +27,18 @@ def architecture() -> ArchitectureMap:
 
 
 @pytest.fixture
-def renderer(architecture: ArchitectureMap) -> Renderer:
+def renderer(
+    architecture: ArchitectureMap, reader: SlotReader, embeddings: TokenEmbeddings, tokens: Tensor
+) -> Renderer:
     torch.manual_seed(1)
-    return Renderer(RendererConfig.for_architecture(architecture, SPACE))
+    config = RendererConfig.for_architecture(architecture, SPACE)
+    renderer = Renderer(config, reader, embeddings, tokens)
+    renderer.word_gain.data.fill_(0.5)
+    return renderer
+
+
+def around(renderer: Renderer) -> tuple[SlotReader, TokenEmbeddings]:
+    return renderer.surroundings.reader, renderer.surroundings.embeddings
 
 
 def usvs(count: int) -> Tensor:
@@ -46,18 +58,34 @@ def test_upper_two_fifths_are_adapted(architecture: ArchitectureMap) -> None:
     assert RendererConfig.for_architecture(deep, SPACE, first_layer=28).layers == (28, 29)
 
 
-def test_a_memory_is_rank_sixteen(renderer: Renderer) -> None:
-    adapter = renderer.render(usvs(1)[0])
+def test_a_rank_is_a_token_of_a_word_piece(renderer: Renderer, reader: SlotReader) -> None:
+    usv = usvs(1)
+    reading = reader(usv)
+    tokens = spoken(renderer.tokens, reading.pieces, reading.flags)
+    rank = int((tokens[reading.taken] != NONE).sum())
+    assert 16 < rank < 3 * 64
+    adapter = renderer.render(usv[0])
     assert adapter.layers == renderer.config.layers == (2, 3)
-    assert (adapter.keys.shape, adapter.values.shape) == ((2, 16, INNER), (2, 16, WIDTH))
+    assert (adapter.keys.shape, adapter.values.shape) == ((2, rank, INNER), (2, rank, WIDTH))
     assert not adapter.keys.requires_grad
+
+
+def test_a_key_waits_for_the_token_before(renderer: Renderer) -> None:
+    tokens = torch.full((1, 4, 4), NONE)
+    tokens[0, 0, :2] = torch.tensor([7, 8])
+    tokens[0, 1, :1] = 9
+    before = renderer._said_before(tokens)
+    assert before[0, 0, :2].tolist() == [NONE, 7]
+    assert before[0, 1, :2].tolist() == [8, 9]
+    assert before[0, 2, 0] == 9
 
 
 def test_memories_together_are_their_fusion(renderer: Renderer) -> None:
     usv = usvs(3)
-    together = renderer(usv)
-    fused = fuse([renderer.render(one) for one in usv])
-    assert together.rank == 48
+    rendered = renderer(usv)
+    together, alone = rendered.adapter, [renderer.render(one) for one in usv]
+    fused = fuse(alone)
+    assert rendered.memory.bincount().tolist() == [adapter.rank for adapter in alone]
     torch.testing.assert_close(together.keys, fused.keys, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(together.values, fused.values, atol=1e-6, rtol=1e-5)
 
@@ -87,7 +115,8 @@ def test_card_and_weights_come_back(
 ) -> None:
     path = save(renderer, tmp_path)
     assert RendererConfig.from_card(read_card(path)) == renderer.config
-    loaded = Renderer.load(architecture, SPACE, tmp_path)
+    loaded = Renderer.load(architecture, SPACE, *around(renderer), tmp_path)
+    assert torch.equal(loaded.tokens, renderer.tokens)
     assert loaded.config == renderer.config
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
     usv = usvs(1)[0]
@@ -98,12 +127,12 @@ def test_card_and_weights_come_back(
 def test_the_right_one_of_several_is_found(
     renderer: Renderer, architecture: ArchitectureMap, tmp_path: Path
 ) -> None:
-    save(Renderer(replace(renderer.config, space_id="older")), tmp_path, "a")
-    save(Renderer(replace(renderer.config, fingerprint="0" * 16)), tmp_path, "b")
+    for name, changed in (("a", {"space_id": "older"}), ("b", {"fingerprint": "0" * 16})):
+        config = replace(renderer.config, **changed)
+        save(Renderer(config, *around(renderer)), tmp_path, name)
     save(renderer, tmp_path, "c")
-    assert torch.equal(
-        Renderer.load(architecture, SPACE, tmp_path).key, renderer.key.detach().half().float()
-    )
+    loaded = Renderer.load(architecture, SPACE, *around(renderer), tmp_path)
+    assert torch.equal(loaded.key, renderer.key.detach().half().float())
 
 
 def test_other_architecture_is_refused(renderer: Renderer, tmp_path: Path) -> None:
@@ -111,7 +140,7 @@ def test_other_architecture_is_refused(renderer: Renderer, tmp_path: Path) -> No
     other = inspect_architecture(tiny_model("gemma3"))
     message = rf"gemma3_text.*64 -> 32.*there are: tiny \(space {SPACE}\).*`ump train renderer"
     with pytest.raises(RendererNotFoundError, match=message):
-        Renderer.load(other, SPACE, tmp_path)
+        Renderer.load(other, SPACE, *around(renderer), tmp_path)
 
 
 def test_other_space_is_refused(
@@ -119,9 +148,11 @@ def test_other_space_is_refused(
 ) -> None:
     save(renderer, tmp_path)
     with pytest.raises(RendererNotFoundError, match=r"space elsewhere.*`ump train renderer"):
-        Renderer.load(architecture, "elsewhere", tmp_path)
+        Renderer.load(architecture, "elsewhere", *around(renderer), tmp_path)
 
 
-def test_no_renderer_at_all(architecture: ArchitectureMap, tmp_path: Path) -> None:
+def test_no_renderer_at_all(
+    renderer: Renderer, architecture: ArchitectureMap, tmp_path: Path
+) -> None:
     with pytest.raises(RendererNotFoundError, match="there are: none"):
-        Renderer.load(architecture, SPACE, tmp_path)
+        Renderer.load(architecture, SPACE, *around(renderer), tmp_path)

@@ -34,12 +34,6 @@ def test_question_cannot_close_its_turn(language_model: LanguageModel) -> None:
     assert forged in language_model.tokenizer.decode(ids)
 
 
-def test_answer_starts_with_a_space_and_ends(language_model: LanguageModel) -> None:
-    ids = language_model.answer_ids("the attic")
-    assert ids[-1] == language_model.end_id
-    assert language_model.tokenizer.decode(ids[:-1]) == " the attic"
-
-
 def test_generation_is_greedy_and_the_same_in_a_batch(language_model: LanguageModel) -> None:
     prompts = [language_model.prompt_ids(question) for question in (QUESTION, "Who?")]
     together = language_model.generate(prompts, max_tokens=5)

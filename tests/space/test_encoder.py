@@ -1,4 +1,4 @@
-"""The Universal Encoder: layer-normed slots, blind to padding, at home with words at once."""
+"""The Universal Encoder: layer-normed slots, blind to padding, every word piece in its seat."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from universal_memory.space.encoder import UniversalEncoder
+from universal_memory.space.piece_codes import MARK_WIDTH
 from universal_memory.space.text_tower import CONTEXT_WIDTH
 
 
@@ -52,26 +53,20 @@ def test_order_of_the_words_matters(encoder: UniversalEncoder) -> None:
     assert (straight - turned).norm() > 1.0
 
 
-def test_every_slot_starts_at_its_own_part_of_the_text(encoder: UniversalEncoder) -> None:
-    bias = encoder.blocks[0].cross._position_bias(full(1, 64))[0, 0]
-    assert bias.argmax(1).tolist() == [pytest.approx(4 * slot + 1.5, abs=1) for slot in range(16)]
+def test_a_seat_carries_its_mark_whole(encoder: UniversalEncoder) -> None:
+    text = states(1, 40)
+    slots = encoder.seating(text, full(1, 40))
+    for piece in (0, 15, 16, 39):
+        seat, slot = divmod(piece, 16)
+        read = encoder.seating.marks[seat] @ slots[0, slot]
+        torch.testing.assert_close(read, text[0, piece, -MARK_WIDTH:], atol=1e-4, rtol=0)
 
 
-def test_word_start_is_the_principal_components() -> None:
-    torch.manual_seed(0)
-    encoder = UniversalEncoder(blocks=1)
-    drawn = torch.Generator().manual_seed(1)
-    words = torch.randn(600, 384, generator=drawn) * torch.linspace(0.1, 3, 384)
-    projection = encoder.start_from_words(words)
-    assert projection.shape == (256, 384)
-    normed = torch.nn.functional.layer_norm(words, (384,))
-    slots = (normed - normed.mean(0)) @ projection.T
-    assert float(slots.var(0).mean()) == pytest.approx(1.0, abs=0.02)
-    covariance = slots.T @ slots / len(slots)
-    off_diagonal = covariance - torch.diag(covariance.diagonal())
-    assert off_diagonal.abs().max() < 1e-2  # uncorrelated, the loudest first
-    assert (covariance.diagonal().diff() <= 1e-3).all()
-    cross = encoder.blocks[0].cross
-    torch.testing.assert_close(cross.value.weight[:256, :384], projection)
-    assert not cross.value.weight[:256, 384:].any()  # of words, not of the tower's last layer
-    torch.testing.assert_close(cross.out.weight[:, :256], torch.eye(256))
+def test_there_are_sixty_four_seats(encoder: UniversalEncoder) -> None:
+    text = states(1, 70)
+    other = text.clone()
+    other[:, 64:] = 0
+    torch.testing.assert_close(
+        encoder.seating(text, full(1, 70)), encoder.seating(other, full(1, 70))
+    )
+    assert (encoder(text, full(1, 70)) - encoder(other, full(1, 70))).norm() > 0  # seen, unseated

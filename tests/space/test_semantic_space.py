@@ -10,7 +10,7 @@ import torch
 
 from universal_memory.space import semantic_space
 from universal_memory.space.encoder import UniversalEncoder
-from universal_memory.space.semantic_space import WEIGHTS, SemanticSpace
+from universal_memory.space.semantic_space import READER_WEIGHTS, WEIGHTS, SemanticSpace
 from universal_memory.space.text_tower import TextTower
 from universal_memory.weights import save_weights
 
@@ -56,7 +56,11 @@ def test_loads_what_was_saved(
     monkeypatch.setattr(semantic_space, "TextTower", lambda **_: space.tower)
     with pytest.raises(FileNotFoundError, match=r"encoder\.safetensors; remedy"):
         SemanticSpace.load(tmp_path)
-    save_weights(tmp_path / WEIGHTS, space.encoder, {"space_id": "elsewhere"})
+    card = {"space_id": "elsewhere"}
+    save_weights(tmp_path / WEIGHTS, space.encoder, card)
+    with pytest.raises(FileNotFoundError, match=r"reader\.safetensors; remedy"):
+        SemanticSpace.load(tmp_path)
+    save_weights(tmp_path / READER_WEIGHTS, space.reader, card)
     loaded = SemanticSpace.load(tmp_path)
     assert loaded.space_id == "elsewhere"
     assert not any(parameter.requires_grad for parameter in loaded.encoder.parameters())

@@ -46,7 +46,11 @@ def test_digits_are_pieces_of_their_own(tower: TextTower) -> None:
     assert pieces == ["box", "b", "2", "7", "at", "2", "0", ":", "3", "0"]
 
 
-def test_words_of_one_sound_are_told_apart_by_their_spelling(tower: TextTower) -> None:
-    found = tower(["anna", "Anna", "ANNA", "272", "274"])
-    spelled = found.states[:, :, PARTS[0] + PARTS[1] :]
-    assert len({tuple(row.flatten().tolist()) for row in spelled}) == 5
+def test_pieces_are_marked_with_what_they_are(tower: TextTower) -> None:
+    text = "Anna's box B27"
+    found = tower([text])
+    ids, flags = tower.written(text)
+    assert ids.tolist() == found.ids[0][found.mask[0]].tolist() == list(tower.token_ids(text))
+    assert torch.equal(flags, found.flags[0][found.mask[0]])
+    marks = found.states[0, : len(ids), PARTS[0] + PARTS[1] :]
+    assert torch.equal(marks, tower.codes.marks(ids, flags))

@@ -12,11 +12,13 @@ from tiny_models import assert_untouched, parameters_of
 from torch import Tensor
 
 from universal_memory.rendering.renderer import Renderer, RendererConfig
+from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.space.encoder import UniversalEncoder
+from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
 from universal_memory.training import batches
-from universal_memory.training.batches import Batch, BatchShape, QuestionSample, collate
+from universal_memory.training.batches import Batch, BatchShape, QuestionSample, Speller, collate
 from universal_memory.training.behaviour import BehaviourTraining, TrainingPlan
 
 PLACES = ("attic", "hall", "garage", "cellar", "study", "porch")
@@ -28,6 +30,7 @@ def start(
     tower: TextTower,
     plan: TrainingPlan,
     checkpoint: Path,
+    tokens: Tensor,
     train_encoder: bool = True,
     reports: Reports | None = None,
 ) -> BehaviourTraining:
@@ -35,11 +38,15 @@ def start(
     torch.manual_seed(1)
     config = RendererConfig.for_architecture(language_model.architecture, "test-space")
     config = replace(config, hidden=64)
+    encoder = UniversalEncoder(blocks=1)
+    reader = SlotReader(tower.codes.codes, encoder.seating)
+    embeddings = TokenEmbeddings(language_model.model)
     return BehaviourTraining(
         language_model,
         tower,
-        UniversalEncoder(blocks=1),
-        Renderer(config),
+        encoder,
+        reader,
+        Renderer(config, reader, embeddings, tokens),
         plan,
         checkpoint,
         train_encoder,
@@ -50,22 +57,27 @@ def start(
 def weights(training: BehaviourTraining) -> dict[str, Tensor]:
     return {
         f"{part}.{name}": value.clone()
-        for part, module in (("encoder", training.encoder), ("renderer", training.renderer))
+        for part, module in (
+            ("encoder", training.encoder),
+            ("reader", training.reader),
+            ("renderer", training.renderer),
+        )
         for name, value in module.state_dict().items()
     }
 
 
 @pytest.fixture
-def where(language_model: LanguageModel) -> Batch:
+def where(language_model: LanguageModel, speller: Speller) -> Batch:
     """One question for six memories: only the memory can tell where the keys are."""
     texts = [f"Mira keeps the keys in the {place}." for place in PLACES]
     asked = [QuestionSample(i, "Where are the keys?", place) for i, place in enumerate(PLACES)]
-    return collate(texts, asked, torch.eye(len(PLACES)), language_model)
+    return collate(texts, asked, torch.eye(len(PLACES)), language_model, speller)
 
 
 def test_learns_a_handful_of_facts_from_their_memories(
     language_model: LanguageModel,
     small_tower: TextTower,
+    tokens: Tensor,
     where: Batch,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -73,7 +85,7 @@ def test_learns_a_handful_of_facts_from_their_memories(
     monkeypatch.setattr(BehaviourTraining, "_batch", lambda _self, part=0: where)
     plan = TrainingPlan(steps=40, learning_rate=5e-3, accumulate=1, warmup=5)
     reports: Reports = []
-    training = start(language_model, small_tower, plan, tmp_path / "c.pt", reports=reports)
+    training = start(language_model, small_tower, plan, tmp_path / "c.pt", tokens, reports=reports)
     base = parameters_of(language_model.model)
     with torch.no_grad():
         before, right = training.loss(where)
@@ -95,13 +107,16 @@ def test_learns_a_handful_of_facts_from_their_memories(
 def test_frozen_space_stays_as_it_is(
     language_model: LanguageModel,
     small_tower: TextTower,
+    tokens: Tensor,
     where: Batch,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(BehaviourTraining, "_batch", lambda _self, part=0: where)
     plan = TrainingPlan(steps=2, accumulate=2)
-    training = start(language_model, small_tower, plan, tmp_path / "c.pt", train_encoder=False)
+    training = start(
+        language_model, small_tower, plan, tmp_path / "c.pt", tokens, train_encoder=False
+    )
     before = weights(training)
     training.run()
     changed = {name for name, value in weights(training).items()
@@ -113,6 +128,7 @@ def test_frozen_space_stays_as_it_is(
 def test_resumed_run_is_the_uninterrupted_one(
     tiny_folder: Path,
     small_tower: TextTower,
+    tokens: Tensor,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -123,7 +139,7 @@ def test_resumed_run_is_the_uninterrupted_one(
     )  # fmt: skip
 
     def begin(name: str) -> BehaviourTraining:
-        return start(LanguageModel(str(tiny_folder)), small_tower, plan, tmp_path / name)
+        return start(LanguageModel(str(tiny_folder)), small_tower, plan, tmp_path / name, tokens)
 
     whole = begin("whole.pt")
     whole.run()
@@ -150,40 +166,16 @@ def test_resumed_run_is_the_uninterrupted_one(
 def test_batches_of_a_step_do_not_depend_on_the_run(
     language_model: LanguageModel,
     small_tower: TextTower,
+    tokens: Tensor,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(batches, "MAX_TOKENS", 128)
     plan = TrainingPlan(steps=100, shape=BatchShape(memories=8, questions=1))
-    training = start(language_model, small_tower, plan, tmp_path / "c.pt")
+    training = start(language_model, small_tower, plan, tmp_path / "c.pt", tokens)
     training.step = 60
     first, again, other = training._batch(), training._batch(), training._batch(part=1)
     assert first.texts == again.texts
     assert torch.equal(first.ids, again.ids)
     assert first.texts != other.texts
     assert (first.gates.sum(1) > 1).any()  # composition has begun
-
-
-def test_training_begins_with_words_alone(
-    language_model: LanguageModel,
-    small_tower: TextTower,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def no_batch(_self: BehaviourTraining, part: int = 0) -> Batch:
-        raise AssertionError("no question may be asked yet")
-
-    monkeypatch.setattr(BehaviourTraining, "_batch", no_batch)
-    monkeypatch.setattr(BehaviourTraining, "_calibrate", lambda _self: None)
-    texts = ["Mira waters the fern", "Box B27 and Wolfgang"]
-    monkeypatch.setattr(BehaviourTraining, "_word_lists", lambda _self, _count: texts)
-    plan = TrainingPlan(steps=20, spelling_share=1.0, learning_rate=5e-3, warmup=1)
-    training = start(language_model, small_tower, plan, tmp_path / "c.pt")
-    before = weights(training)
-    first, *_, last = [training._train_step() for _ in range(15)]
-    assert set(first) == {"words", "norm"}
-    assert last["words"] < 0.7 * first["words"]
-    changed = {name for name, value in weights(training).items()
-               if not torch.equal(value, before[name])}  # fmt: skip
-    assert {"renderer.words", "renderer.endings"} < changed
-    assert not changed & {"renderer.key", "renderer.manner_key"}  # nothing was rendered

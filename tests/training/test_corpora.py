@@ -15,7 +15,6 @@ from universal_memory.training.corpora import (
     EpisodeGenerator,
     SubjectRegister,
     family_names,
-    word_lists,
 )
 from universal_memory.training.corpora.evaluation import RECIPES, stream_of, write_evaluation
 from universal_memory.training.corpora.families import FAMILIES, HELD_OUT_FAMILIES
@@ -360,15 +359,3 @@ def test_evaluation_set_has_the_format_and_unique_questions(tmp_path, split):
 def test_evaluation_says_when_subjects_run_out(tmp_path):
     with pytest.raises(ValueError, match="more families"):
         write_evaluation(tmp_path / "few.jsonl", 1, 2000, 1, "held_out", families=["weather"])
-
-
-def test_word_lists_are_many_trained_words_and_no_other():
-    lists = word_lists(seed=1, count=400)
-    assert lists == word_lists(1, 400) != word_lists(2, 400)
-    words = re.findall(r"[A-Za-z]+", " ".join(lists))
-    assert len(set(words)) > 1500
-    reserved = {word for name in LISTS for word in entries(name) if word.isalpha()}
-    held_out = {w.lower() for w in reserved if all(is_held_out(c) for c in content_words(w))}
-    held_out -= FUNCTION_WORDS
-    items = {item.lower() for text in lists for item in re.split(r", | and |-| ", text)}
-    assert not items & held_out

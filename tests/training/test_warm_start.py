@@ -1,101 +1,70 @@
-"""The closed-form start finds words through a linear map, and only if there is one."""
+"""The closed-form start: keys that know which token was read, values that say their own."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any, cast
-
 import pytest
 import torch
-from torch import Tensor, nn
+from tiny_models import INNER, VOCABULARY, WIDTH, tiny_model
+from torch import Tensor
 
+from universal_memory.rendering.architecture import inspect_architecture
+from universal_memory.rendering.piece_tokens import FORMS, MOST_TOKENS
 from universal_memory.rendering.renderer import Renderer, RendererConfig
-from universal_memory.runtime.language_model import LanguageModel
-from universal_memory.space.text_tower import TextTower
-from universal_memory.training.warm_start import ridge, shared_words, start_values
+from universal_memory.rendering.token_embeddings import TokenEmbeddings
+from universal_memory.space.slot_reader import SlotReader
+from universal_memory.training.warm_start import ridge, start_keys, start_words
 
-WORDS = 900
-WIDTH = 32
-
-
-@dataclass
-class Words:
-    """A vocabulary of one-token words w0, w1, ... on both sides, and one that is two tokens."""
-
-    embeddings: Tensor
-    head: Tensor
-    extra: dict[str, int] = field(default_factory=dict)
-
-    def get_vocab(self) -> dict[str, int]:
-        return {f"w{number}": number for number in range(WORDS)} | self.extra
-
-    def encode(self, text: str, add_special_tokens: bool) -> list[int]:
-        assert text.startswith(" ")
-        assert not add_special_tokens
-        word = text[1:]
-        if word == "Split":
-            return [1, 2]
-        return [int(word[1:]) + WORDS * word.startswith("W")] if word[1:].isdigit() else [0]
-
-    @property
-    def tower(self) -> TextTower:
-        embedding = SimpleNamespace(word_embeddings=SimpleNamespace(weight=self.embeddings))
-        model = SimpleNamespace(embeddings=embedding)
-        return cast(TextTower, SimpleNamespace(tokenizer=self, model=model))
-
-    @property
-    def language_model(self) -> LanguageModel:
-        head = nn.Linear(WIDTH, 2 * WORDS, bias=False)
-        head.weight.data = self.head
-        model = SimpleNamespace(get_output_embeddings=lambda: head)
-        parts: Any = SimpleNamespace(tokenizer=self, model=model)
-        return cast(LanguageModel, parts)
-
-
-def words(aligned: bool) -> Words:
-    torch.manual_seed(0)
-    meaning = torch.randn(WORDS, WIDTH)
-    head = meaning @ torch.randn(WIDTH, WIDTH) if aligned else torch.randn(WORDS, WIDTH)
-    return Words(meaning @ torch.randn(WIDTH, 384), torch.cat([head, head + 0.01]))
+SAMPLES = 2000
 
 
 @pytest.fixture
 def renderer() -> Renderer:
     torch.manual_seed(0)
-    return Renderer(RendererConfig((0, 1, 2, 3, 4, 5), 8, WIDTH, "f", "s", hidden=8))
+    model = tiny_model("llama")
+    tokens = torch.full((FORMS, VOCABULARY, MOST_TOKENS), -1)
+    tokens[..., 0] = torch.arange(VOCABULARY)
+    config = RendererConfig.for_architecture(inspect_architecture(model), "s")
+    reader = SlotReader(torch.randn(VOCABULARY, 44))
+    renderer = Renderer(config, reader, TokenEmbeddings(model), tokens)
+    renderer.token = torch.nn.Parameter(renderer.token[:, :16].clone())  # fewer than the model has
+    renderer.key_after = torch.nn.Parameter(renderer.key_after[:, :16].clone())
+    return renderer
 
 
-def projection() -> Tensor:
-    return torch.randn(256, 384, generator=torch.Generator().manual_seed(1)) / 384**0.5
+def read_tokens() -> Tensor:
+    return torch.randint(VOCABULARY, (SAMPLES,), generator=torch.Generator().manual_seed(1))
 
 
 def test_ridge_recovers_a_linear_map() -> None:
     drawn = torch.Generator().manual_seed(0)
     x, wanted = (torch.randn(*shape, generator=drawn) for shape in ((500, 20), (20, 7)))
-    torch.testing.assert_close(ridge(x, x @ wanted, strength=1e-6), wanted, atol=1e-5, rtol=1e-5)
-    assert ridge(x, x @ wanted, strength=1e6).norm() < 0.01 * wanted.norm()
+    torch.testing.assert_close(ridge(x, x @ wanted, strength=1e-7), wanted, atol=1e-4, rtol=1e-4)
+    assert ridge(x, x @ wanted, strength=1e4).norm() < 0.01 * wanted.norm()
 
 
-def test_shared_words_in_both_cases_and_in_a_fixed_order() -> None:
-    vocabulary = words(aligned=True)
-    vocabulary.extra = {"split": WORDS, "##w5": WORDS + 1, "ümläut": WORDS + 2, "[PAD]": WORDS + 3}
-    tower_ids, model_ids = shared_words(vocabulary.tower, vocabulary.language_model)
-    pairs = list(zip(tower_ids, model_ids, strict=True))
-    assert pairs[:4] == [(0, 0), (0, WORDS), (1, 1), (1, WORDS + 1)]
-    assert [model for tower, model in pairs if tower >= WORDS] == [0]  # "split", not "Split"
-
-
-def test_aligned_vocabularies_are_found_in_held_out_words(renderer: Renderer) -> None:
-    vocabulary = words(aligned=True)
-    found = start_values(renderer, projection(), vocabulary.tower, vocabulary.language_model)
+def test_keys_fire_at_the_token_they_wait_for(renderer: Renderer) -> None:
+    tokens = read_tokens()
+    drawn = torch.Generator().manual_seed(2)
+    meaning = torch.randn(2, WIDTH, INNER, generator=drawn)
+    inputs = renderer.surroundings.embeddings.inputs(tokens) @ meaning
+    found = start_keys(renderer, inputs, tokens, strength=1e-3)
     assert found > 0.9
-    assert renderer.words_gain.flatten().tolist() == pytest.approx([0.0, 0.0] + [5e-3] * 4)
-    # Size: a unit slot says something about as long as one of its own numbers.
-    assert float(renderer.words.detach().std()) == pytest.approx(1 / 16, rel=1e-3)
+    short = renderer.surroundings.embeddings.inputs(torch.arange(VOCABULARY)) @ renderer.token
+    fired = inputs[1, :200] @ (short @ renderer.key_after[1]).T
+    own = fired[torch.arange(200), tokens[:200]]
+    assert float(own.mean()) == pytest.approx(INNER**0.5, rel=0.2)
+    assert own.mean() > 3 * fired.std()
 
 
-def test_unrelated_vocabularies_are_not(renderer: Renderer) -> None:
-    vocabulary = words(aligned=False)
-    found = start_values(renderer, projection(), vocabulary.tower, vocabulary.language_model)
-    assert found < 0.1
+def test_keys_find_nothing_where_there_is_nothing(renderer: Renderer) -> None:
+    noise = torch.randn(2, SAMPLES, INNER, generator=torch.Generator().manual_seed(3))
+    assert start_keys(renderer, noise, read_tokens()) < 0.1
+
+
+def test_a_word_is_said_louder_than_all_others(renderer: Renderer) -> None:
+    start_words(renderer, gain=0.25)
+    assert torch.equal(renderer.word_gain, torch.full_like(renderer.word_gain, 0.25))
+    embeddings = renderer.surroundings.embeddings
+    every = embeddings.outputs(torch.arange(VOCABULARY))
+    said = every @ renderer.word @ every.T
+    assert (said.argmax(1) == torch.arange(VOCABULARY)).float().mean() > 0.9

@@ -1,9 +1,11 @@
 """The renderer: a hypernetwork, one per architecture, from a USV to an adapter.
 
-Each slot is one rank: the slot gives, for every adapted layer, a key (when to fire, in the space of
-the down projection's input) and a value (what to add to the residual stream), as in the reading of
-MLPs as key-value memories (Geva et al. 2021). A small LoRA shared by all memories carries the
-manner of answering and belongs to the renderer, not to a memory.
+Each word piece in a slot's seat is a rank or a few: for every adapted layer a key (when to fire, in
+the space of the down projection's input) and a value (what to add to the residual stream), as in
+the reading of MLPs as key-value memories (Geva et al. 2021). A value says a token of the piece,
+with the model's own output embedding; a key knows what the piece is to the memory, which token was
+said just before it, and which of the memory's words it belongs with. A small LoRA shared by all
+memories carries the manner of answering and belongs to the renderer, not to a memory.
 """
 
 from __future__ import annotations
@@ -18,9 +20,14 @@ from torch.nn import functional as F
 
 from universal_memory.rendering.adapter import Adapter
 from universal_memory.rendering.architecture import ArchitectureMap
+from universal_memory.rendering.piece_tokens import FORMS, MOST_TOKENS, NONE, spoken
+from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.resources import models_dir
-from universal_memory.space.encoder import SLOT_WIDTH
+from universal_memory.space.encoder import SEATS, SLOT_WIDTH
+from universal_memory.space.slot_reader import SlotReader
 from universal_memory.weights import load_weights, read_card
+
+ATTENTION_WIDTH = 64
 
 
 def renderer_weights(model: str) -> Path:
@@ -46,7 +53,7 @@ class RendererConfig:
     fingerprint: str
     space_id: str
     manner_rank: int = 8
-    hidden: int = 2048
+    hidden: int = 1024
 
     @classmethod
     def from_card(cls, card: dict[str, Any]) -> RendererConfig:
@@ -69,27 +76,61 @@ class RendererConfig:
         )
 
 
-class Renderer(nn.Module):
-    """USVs to adapters of rank 16 a memory, and the shared manner adapter."""
+@dataclass(frozen=True)
+class RenderedMemories:
+    """The adapter of several memories, and which memory each of its ranks is of: int64 [rank]."""
 
-    def __init__(self, config: RendererConfig) -> None:
+    adapter: Adapter
+    memory: Tensor
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a renderer works with that is not its own: the space's reader, the model's words."""
+
+    reader: SlotReader
+    embeddings: TokenEmbeddings
+
+
+class Renderer(nn.Module):
+    """USVs to adapters, and the shared manner adapter.
+
+    `tokens`: int64 [6, word pieces, 4], how the model writes the space's pieces (`piece_tokens`);
+    it is part of the weights. All None for a renderer whose weights are loaded after.
+    """
+
+    def __init__(
+        self,
+        config: RendererConfig,
+        reader: SlotReader,
+        embeddings: TokenEmbeddings,
+        tokens: Tensor | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
+        self.surroundings = Surroundings(reader, embeddings)
+        self.tokens: Tensor
         self.key_scale: Tensor
         self.value_scale: Tensor
-        count = len(config.layers)
+        count, width = len(config.layers), SLOT_WIDTH
+        if tokens is None:
+            tokens = torch.full((FORMS, len(reader.codes), MOST_TOKENS), NONE)
+        self.register_buffer("tokens", tokens)
+        self.seat = nn.Parameter(torch.randn(SEATS, width))
         self.trunk = nn.Sequential(
-            nn.Linear(SLOT_WIDTH, config.hidden), nn.GELU(), nn.Linear(config.hidden, SLOT_WIDTH)
+            nn.Linear(width, config.hidden), nn.GELU(), nn.Linear(config.hidden, width)
         )
-        self.key = nn.Parameter(torch.randn(count, SLOT_WIDTH, config.d_in) / SLOT_WIDTH**0.5)
-        self.value = nn.Parameter(torch.randn(count, SLOT_WIDTH, config.d_out) * 2e-3)
-        # Two maps from slots to the model's tokens, shared by all layers: what is learned about a
-        # word in one layer serves the others, and a closed-form start survives training. `words`
-        # is for tokens that begin a word, `endings` for those that go on with it.
-        self.words = nn.Parameter(torch.randn(SLOT_WIDTH, config.d_out) / SLOT_WIDTH**0.5)
-        self.words_gain = nn.Parameter(torch.zeros(count, 1, 1))
-        self.endings = nn.Parameter(torch.randn(SLOT_WIDTH, config.d_out) / SLOT_WIDTH**0.5)
-        self.endings_gain = nn.Parameter(torch.zeros(count, 1, 1))
+        self.attention = nn.Linear(width, 2 * ATTENTION_WIDTH)
+        # The model's tokens in few dimensions: the one said before a piece, and those of the words
+        # the piece belongs with.
+        self.token = nn.Parameter(torch.randn(embeddings.width, width) / embeddings.width**0.5)
+        self.key = nn.Parameter(torch.randn(count, width, config.d_in) * 0.1 / width**0.5)
+        self.key_after = nn.Parameter(torch.randn(count, width, config.d_in) / width**0.5)
+        self.key_with = nn.Parameter(torch.randn(count, width, config.d_in) * 0.1 / width**0.5)
+        self.key_rest = nn.Parameter(torch.zeros(()))  # share of `key` in a piece's later tokens
+        self.value = nn.Parameter(torch.randn(count, width, config.d_out) * 2e-3)
+        self.word = nn.Parameter(torch.eye(embeddings.width, config.d_out))
+        self.word_gain = nn.Parameter(torch.zeros(count, 2, 1))  # of first tokens, of later ones
         rank = config.manner_rank
         self.manner_key = nn.Parameter(torch.randn(count, rank, config.d_in))
         self.manner_value = nn.Parameter(torch.zeros(count, rank, config.d_out))
@@ -99,7 +140,12 @@ class Renderer(nn.Module):
 
     @classmethod
     def load(
-        cls, architecture: ArchitectureMap, space_id: str, folder: Path | None = None
+        cls,
+        architecture: ArchitectureMap,
+        space_id: str,
+        reader: SlotReader,
+        embeddings: TokenEmbeddings,
+        folder: Path | None = None,
     ) -> Renderer:
         """The trained renderer of `architecture` that reads the space `space_id`.
 
@@ -111,7 +157,7 @@ class Renderer(nn.Module):
             config = RendererConfig.from_card(read_card(path))
             found.append(f"{path.parent.name} (space {config.space_id})")
             if (config.fingerprint, config.space_id) == (architecture.fingerprint, space_id):
-                renderer = cls(config)
+                renderer = cls(config, reader, embeddings)
                 load_weights(path, renderer)
                 return renderer.eval().requires_grad_(False)
         raise RendererNotFoundError(
@@ -121,24 +167,48 @@ class Renderer(nn.Module):
             " remedy: `ump train renderer --model ...`"
         )
 
-    def forward(self, usv: Tensor) -> Adapter:
-        """One adapter of all memories [memories, 16, 256]; rank 16·m + s is slot s of memory m."""
-        slots = self._slots(usv).flatten(0, 1)
-        values = torch.matmul(slots, self.value)
-        values = values + self.words_gain * torch.matmul(slots, self.words)
-        values = values + self.endings_gain * torch.matmul(slots, self.endings)
-        return self._scaled(torch.matmul(slots, self.key), values)
+    def forward(self, usv: Tensor) -> RenderedMemories:
+        """One adapter of all memories [memories, 16, 256]: a rank a token of their word pieces."""
+        reading = self.surroundings.reader(usv)
+        tokens = spoken(self.tokens, reading.pieces, reading.flags)
+        tokens = tokens.masked_fill(~reading.taken.unsqueeze(-1), NONE)  # [memories, 64, 4]
+        seats = self._seats(usv)
+        said, belongs = self._said_before(tokens), self._belongs_with(seats, tokens)
+        memory, seat, place = (tokens != NONE).nonzero().unbind(-1)
+        first = (place == 0).unsqueeze(-1)
+        own = seats[memory, seat]
+        keys = torch.matmul(torch.where(first, own, self.key_rest * own), self.key)
+        keys = keys + torch.matmul(self._short(said[memory, seat, place]), self.key_after)
+        keys = keys + torch.matmul(belongs[memory, seat] * first, self.key_with)
+        words = self.surroundings.embeddings.outputs(tokens[memory, seat, place]) @ self.word
+        gain = torch.where(first, self.word_gain[:, :1], self.word_gain[:, 1:])
+        values = gain * words + torch.matmul(own * first, self.value)
+        return RenderedMemories(self._scaled(keys, values), memory)
 
-    def say(self, usv: Tensor) -> tuple[Tensor, Tensor]:
-        """What each slot would write with the shared maps alone: [memories, 16, d_out] each.
+    def _seats(self, usv: Tensor) -> Tensor:
+        """What each seat is to its memory, in the order of the text: [memories, 64, 256]."""
+        slots = usv.unsqueeze(1) + self.seat[:, None]
+        return F.layer_norm(usv.unsqueeze(1) + self.trunk(slots), (SLOT_WIDTH,)).flatten(1, 2)
 
-        Of tokens that begin a word, and of those that go on with it.
-        """
-        slots = self._slots(usv)
-        return torch.matmul(slots, self.words), torch.matmul(slots, self.endings)
+    def _short(self, tokens: Tensor) -> Tensor:
+        """Input embeddings of tokens in few dimensions; zero where there is none."""
+        return self.surroundings.embeddings.inputs(tokens) @ self.token
 
-    def _slots(self, usv: Tensor) -> Tensor:
-        return F.layer_norm(usv + self.trunk(usv), (SLOT_WIDTH,))
+    def _belongs_with(self, seats: Tensor, tokens: Tensor) -> Tensor:
+        """Tokens of the other words of the memory that a seat belongs with: [memories, 64, 256]."""
+        query, key = self.attention(seats).chunk(2, dim=-1)
+        scores = query @ key.mT / ATTENTION_WIDTH**0.5
+        there = tokens[..., :1] != NONE
+        scores = scores.masked_fill(~there.mT, -1e4)
+        return scores.softmax(-1) @ self._short(tokens[..., 0])
+
+    @staticmethod
+    def _said_before(tokens: Tensor) -> Tensor:
+        """The token before each token in the memory's text, -1 at its start: [memories, 64, 4]."""
+        count = (tokens != NONE).sum(-1)
+        last = tokens.gather(-1, (count - 1).clamp(min=0).unsqueeze(-1)).squeeze(-1)
+        before = F.pad(last[:, :-1], (1, 0), value=NONE)
+        return torch.cat([before.unsqueeze(-1), tokens[..., :-1]], dim=-1)
 
     def manner(self) -> Adapter:
         """The shared LoRA: the manner of answering, no memory in it."""
@@ -162,5 +232,8 @@ class Renderer(nn.Module):
 
     @torch.no_grad()
     def render(self, usv: Tensor) -> Adapter:
-        """The adapter of one memory, float32 [16, 256], of rank 16, without the manner."""
-        return self(usv.unsqueeze(0))
+        """The adapter of one memory, float32 [16, 256], without the manner.
+
+        Its rank is the number of tokens that the model has for the memory's word pieces.
+        """
+        return self(usv.unsqueeze(0)).adapter

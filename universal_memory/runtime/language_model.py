@@ -94,14 +94,6 @@ class LanguageModel:
         inner = self.tokenizer.encode(content, add_special_tokens=False, split_special_tokens=True)
         return [*self._before, *inner, *self._after]
 
-    def answer_ids(self, answer: str) -> list[int]:
-        """Token ids of an answer and the end token.
-
-        The answer starts with a space: words inside a sentence are single tokens far more often
-        than words at the start of a text, and they are what word embeddings align with.
-        """
-        return [*self.tokenizer.encode(" " + answer, add_special_tokens=False), self.end_id]
-
     @torch.inference_mode()
     def generate(self, prompts: list[list[int]], max_tokens: int = 32) -> list[str]:
         """Greedy continuations of `prompts` (a batch), up to the end token."""

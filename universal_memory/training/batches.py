@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from universal_memory.rendering.piece_tokens import NONE, spoken
 from universal_memory.runtime.language_model import LanguageModel
+from universal_memory.space.text_tower import TextTower
 from universal_memory.training.corpora import EpisodeGenerator, EpisodeSample
 
-MAX_TOKENS = 48
+MAX_TOKENS = 72
 RECITE = "Recall."
-RECITED_TOKENS = 24
+RECITED_TOKENS = 32
 
 
 @dataclass(frozen=True)
@@ -22,43 +24,27 @@ class QuestionSample:
     """One question with its answer, about one of the batch's memories.
 
     `recited`: the answer is the memory's whole text (its first tokens). A dense signal on the order
-    of words, which short answers give little of.
+    of words, which short answers give little of. `second`: another memory that the answer needs.
     """
 
     memory: int
     question: str
     answer: str
     recited: bool = False
+    second: int | None = None
 
 
-@dataclass(frozen=True)
-class SaidTokens:
-    """The model's tokens of some texts, each once a text: int64 [tokens], and the text of each.
+class Speller:
+    """How a language model writes a text piece by piece, a space before it (`piece_tokens`)."""
 
-    `ending`: bool, whether the token goes on with a word that another one began.
-    """
+    def __init__(self, tower: TextTower, tokens: Tensor) -> None:
+        self.tower, self.tokens = tower, tokens.cpu()
 
-    tokens: Tensor
-    text: Tensor
-    ending: Tensor
-
-    @classmethod
-    def of(cls, texts: Sequence[str], language_model: LanguageModel) -> SaidTokens:
-        """The tokens of `texts`."""
-        tokenizer = language_model.tokenizer
-        tokens = [
-            sorted(set(tokenizer.encode(" " + text, add_special_tokens=False))) for text in texts
-        ]
-        pieces = [tokenizer.convert_ids_to_tokens(ids) for ids in tokens]
-        return cls(
-            tokens=torch.tensor([token for ids in tokens for token in ids]),
-            text=torch.tensor([text for text, ids in enumerate(tokens) for _ in ids]),
-            # Byte-level and SentencePiece vocabularies mark the white space before a word.
-            ending=torch.tensor(
-                [piece.isalpha() and piece[0] not in "Ġ▁" for row in pieces for piece in row],
-                dtype=torch.bool,
-            ),
-        )
+    def __call__(self, text: str) -> list[int]:
+        """Token ids of `text`; what cannot be said is left out."""
+        pieces, flags = self.tower.written(text)
+        tokens = spoken(self.tokens, pieces, flags[:, 1:] > 0)
+        return [int(token) for token in tokens.flatten() if token != NONE]
 
 
 @dataclass(frozen=True)
@@ -85,38 +71,45 @@ class BatchShape:
 
     `memories`: number of memory files. `questions`: at most so many a memory, about other facts.
     `composition`: share of questions that are asked with 1-4 other files beside the right one.
-    `groups`: share of memories that come in near-duplicate groups of four. `recitals`: so many
-    memories are recited.
+    `groups`: share of memories that come in near-duplicate groups of four, `couples`: in twos, of
+    one person, about whom a question needs both. `recitals`: so many memories are recited.
     """
 
     memories: int = 16
     questions: int = 2
-    composition: float = 0.2
+    composition: float = 0.35
     groups: float = 0.25
+    couples: float = 0.12
     recitals: int = 0
-    fact_counts: tuple[float, ...] = (0.70, 0.15, 0.15, 0.0, 0.0, 0.0)
+    fact_counts: tuple[float, ...] = (0.55, 0.13, 0.14, 0.08, 0.05, 0.05)
 
 
 def make_batch(
     generator: EpisodeGenerator,
     shape: BatchShape,
     language_model: LanguageModel,
+    speller: Speller,
     rng: random.Random,
 ) -> Batch:
     """A batch of fresh episodes."""
     episodes: list[EpisodeSample] = []
     group_of: list[int] = []
+    questions: list[QuestionSample] = []
     while len(episodes) < shape.memories:
         group = len(episodes)
         room = shape.memories - len(episodes)
-        if room >= 4 and rng.random() < shape.groups / 2:
+        kind = rng.random()
+        if room >= 4 and kind < shape.groups / 2:
             new = generator.group(4)
+        elif room >= 2 and kind > 1 - shape.couples / 2:
+            *new, both = generator.couple()
+            questions.append(QuestionSample(group, both.text, both.answers[0], second=group + 1))
         else:
             counts = range(1, len(shape.fact_counts) + 1)
             new = [generator.episode(rng.choices(counts, shape.fact_counts)[0])]
         episodes += new
         group_of += [group] * len(new)
-    questions = [
+    questions += [
         QuestionSample(memory, question.text, question.answers[0])
         for memory, episode in enumerate(episodes)
         for fact in rng.sample(episode.facts, min(shape.questions, len(episode.facts)))
@@ -127,9 +120,13 @@ def make_batch(
     gates = torch.zeros(len(questions), len(episodes))
     for row, sample in enumerate(questions):
         gates[row, sample.memory] = 1.0
-        if not sample.recited and rng.random() < shape.composition:
+        if sample.second is not None:
+            gates[row, sample.second] = 1.0
+        elif not sample.recited and rng.random() < shape.composition:
             gates[row, _distractors(sample.memory, group_of, rng)] = 1.0
-    return collate([episode.text for episode in episodes], questions, gates, language_model)
+    return collate(
+        [episode.text for episode in episodes], questions, gates, language_model, speller
+    )
 
 
 def collate(
@@ -137,6 +134,7 @@ def collate(
     questions: Sequence[QuestionSample],
     gates: Tensor,
     language_model: LanguageModel,
+    speller: Speller,
 ) -> Batch:
     """Token tensors of `questions`; those longer than MAX_TOKENS are left out."""
     kept: list[int] = []
@@ -147,7 +145,7 @@ def collate(
     recited: list[bool] = []
     for index, sample in enumerate(questions):
         prompt = language_model.prompt_ids(sample.question)
-        answer = language_model.answer_ids(sample.answer)
+        answer = [*speller(sample.answer), language_model.end_id]
         if sample.recited:
             answer = answer[:RECITED_TOKENS]
         if len(prompt) + len(answer) > MAX_TOKENS:

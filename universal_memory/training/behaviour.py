@@ -23,23 +23,28 @@ from universal_memory.rendering.adapter import Adapter, attach
 from universal_memory.rendering.fusion import fuse
 from universal_memory.rendering.renderer import Renderer
 from universal_memory.runtime.language_model import LanguageModel
-from universal_memory.space.encoder import SLOTS, UniversalEncoder
+from universal_memory.space.encoder import UniversalEncoder
+from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
-from universal_memory.training.batches import Batch, BatchShape, SaidTokens, make_batch
+from universal_memory.training.batches import Batch, BatchShape, Speller, make_batch
 from universal_memory.training.checkpoint import load_state, save_state
-from universal_memory.training.corpora import EpisodeGenerator, word_lists
+from universal_memory.training.corpora import EpisodeGenerator
 from universal_memory.training.mixed_precision import to_mixed_precision
 from universal_memory.training.muon import Muon
 from universal_memory.training.split_decoder import SplitDecoder
+from universal_memory.training.warm_start import start_keys, start_words
+
+MAPS = frozenset(("key", "key_after", "key_with", "value", "token", "word"))
+START_BATCHES = 12
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
     """How to train. `minutes`: length of the learning-rate schedule in time spent training, which
     keeps a run on a shared machine within its hour; `steps`, if positive, takes its place.
-    `spelling_share`: share of it, at the start, for the words loss alone. `closed_share`: of the
-    batches at the start, in the closed vocabulary; it falls to 0.15. `composition_from`: share of
-    it from which on files are composed, and hold several facts more often.
+    `closed_share`: of the batches at the start, in the closed vocabulary; it falls to 0.1.
+    `composition_from`: share of it from which on files are composed, and hold several facts more
+    often.
     """
 
     minutes: float = 60.0
@@ -48,9 +53,8 @@ class TrainingPlan:
     accumulate: int = 2
     warmup: int = 100
     seed: int = 0
-    spelling_share: float = 0.12
-    closed_share: float = 0.9
-    composition_from: float = 0.5
+    closed_share: float = 0.3
+    composition_from: float = 0.12
     words_weight: float = 0.3
     recital_weight: float = 0.5
     clip: float = 1.0
@@ -67,6 +71,7 @@ class BehaviourTraining:
         language_model: LanguageModel,
         tower: TextTower,
         encoder: UniversalEncoder,
+        reader: SlotReader,
         renderer: Renderer,
         plan: TrainingPlan,
         checkpoint: Path,
@@ -75,14 +80,17 @@ class BehaviourTraining:
         calibrated: bool = False,
     ) -> None:
         self.language_model, self.tower = language_model, tower
-        self.encoder, self.renderer = encoder, renderer
+        self.encoder, self.reader, self.renderer = encoder, reader, renderer
+        self.speller = Speller(tower, renderer.tokens)
         self.plan, self.checkpoint, self.report = plan, checkpoint, report
         self.train_encoder = train_encoder
         self.device = language_model.device
         to_mixed_precision(language_model.model)
         to_mixed_precision(tower.model)
         self.decoder = SplitDecoder(language_model, renderer.config.layers[0])
-        self.optimizers = _optimizers(renderer, encoder if train_encoder else None, plan)
+        self.optimizers = _optimizers(
+            renderer, nn.ModuleList([encoder, reader]) if train_encoder else None, plan
+        )
         self.parameters: list[Tensor] = [
             parameter
             for optimizer in self.optimizers
@@ -90,9 +98,9 @@ class BehaviourTraining:
             for parameter in group["params"]
         ]
         self.step, self.seconds = 0, 0.0
-        self.recital_loss = 0.0
+        self.recital_loss = self.words_loss = 0.0
         if not self._resume() and not calibrated:
-            self._calibrate()
+            self._start()
 
     @property
     def progress(self) -> float:
@@ -123,18 +131,22 @@ class BehaviourTraining:
         self.save()
 
     def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Mean cross-entropy of the answer tokens, and which questions are right to the token."""
+        """Mean cross-entropy of the answer tokens, and which questions are right to the token.
+
+        While the encoder is trained, with the reader's loss: what sits in the seats must stay
+        legible.
+        """
         texts = self.tower(batch.texts)
         with (
             torch.autocast(self.device, dtype=torch.bfloat16),
             torch.set_grad_enabled(self.train_encoder and torch.is_grad_enabled()),
         ):
-            usv = self.encoder(texts.states, texts.mask)
+            usv = self.encoder(texts.states, texts.mask).float()
         with torch.autocast(self.device, dtype=torch.bfloat16):
-            memories, manner = self.renderer(usv.float()), self.renderer.manner()
-            adapter = fuse([memories, manner])
+            rendered, manner = self.renderer(usv), self.renderer.manner()
+            adapter = fuse([rendered.adapter, manner])
         adapter = Adapter(adapter.layers, adapter.keys.bfloat16(), adapter.values.bfloat16())
-        gates = batch.gates.to(self.device).repeat_interleave(SLOTS, dim=1)
+        gates = batch.gates.to(self.device)[:, rendered.memory]
         gates = torch.cat([gates, gates.new_ones(len(gates), manner.rank)], dim=1)
         states, order = self._answer_states(batch, adapter, gates)
         logits = self.decoder.head(states).float()
@@ -148,6 +160,10 @@ class BehaviourTraining:
         if bool(recited.any()):
             self.recital_loss = float(losses[recited].mean().detach())
             loss = loss + self.plan.recital_weight * losses[recited].mean()
+        if self.train_encoder and torch.is_grad_enabled():
+            words = self.reader.loss(usv, texts.ids, texts.flags, texts.mask)
+            self.words_loss = float(words.detach())
+            loss = loss + self.plan.words_weight * words
         return loss, missed == 0
 
     def _answer_states(
@@ -171,48 +187,21 @@ class BehaviourTraining:
             order.append(here)
         return torch.cat(states), torch.cat(order)
 
-    def words_loss(self, texts: list[str]) -> Tensor:
-        """Every token of a text should be said by some slot of its memory, through a shared map.
-
-        A dense signal on all words of a text, where the answer gives one on a few: it is what an
-        open vocabulary needs. Of -log of the slots' mean probability, the mean over tokens that
-        begin a word and that over tokens that go on with one, averaged.
-        """
-        seen = self.tower(texts)
-        said = SaidTokens.of(texts, self.language_model)
-        with (
-            torch.autocast(self.device, dtype=torch.bfloat16),
-            torch.set_grad_enabled(self.train_encoder),
-        ):
-            usv = self.encoder(seen.states, seen.mask)
-        losses = []
-        with torch.autocast(self.device, dtype=torch.bfloat16):
-            maps = self.renderer.say(usv.float())
-        for map_, kind in zip(maps, (~said.ending, said.ending), strict=True):
-            if not bool(kind.any()):
-                continue
-            rows, at = said.text[kind].unique(return_inverse=True)
-            with torch.autocast(self.device, dtype=torch.bfloat16):
-                logits = self.decoder.head(self.decoder.final_norm(map_[rows].float()))
-            logits = logits.float()
-            level = logits.logsumexp(-1)[at]
-            token = logits[at, :, said.tokens[kind]]
-            losses.append((math.log(SLOTS) - (token - level).logsumexp(-1)).mean())
-        return torch.stack(losses).mean()
-
     @torch.no_grad()
     def validate(self, questions: int = 128) -> dict[str, float]:
         """Exact match (teacher forced, no composition) on new data of each kind, and shuffled."""
         scores: dict[str, float] = {}
-        for split in ("new_combinations", "held_out"):
+        for split in ("new_combinations", "held_out", "unseen_families"):
             for facts in (1, 3):
                 weights = tuple(float(count == facts) for count in range(1, 7))
-                shape = BatchShape(questions // 2, 1, 0.0, 0.0, fact_counts=weights)
+                shape = BatchShape(questions // 2, 1, 0.0, 0.0, 0.0, fact_counts=weights)
                 right: list[Tensor] = []
                 shuffled: list[Tensor] = []
                 for part in range(2):
                     generator = EpisodeGenerator(seed=10_000_019 + part, split=split)
-                    batch = make_batch(generator, shape, self.language_model, random.Random(part))
+                    batch = make_batch(
+                        generator, shape, self.language_model, self.speller, random.Random(part)
+                    )
                     right.append(self.loss(batch)[1])
                     if facts == 1:
                         batch.gates.copy_(batch.gates.roll(1, dims=1))
@@ -228,6 +217,7 @@ class BehaviourTraining:
             self.checkpoint,
             {
                 "encoder": self.encoder.state_dict(),
+                "reader": self.reader.state_dict(),
                 "renderer": self.renderer.state_dict(),
                 "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
                 "step": self.step,
@@ -240,6 +230,7 @@ class BehaviourTraining:
         if state is None:
             return False
         self.encoder.load_state_dict(state["encoder"])
+        self.reader.load_state_dict(state["reader"])
         self.renderer.load_state_dict(state["renderer"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             rates = [group["top_rate"] for group in optimizer.param_groups]
@@ -249,29 +240,43 @@ class BehaviourTraining:
         self.step, self.seconds = state["step"], state["seconds"]
         return True
 
-    def _calibrate(self) -> None:
-        batch = self._batch()
+    def _start(self) -> None:
+        """The renderer's scales, and its closed-form start, from texts the model reads."""
         architecture = self.language_model.architecture
         targets = [
             architecture.target_of(self.language_model.model, layer)
             for layer in self.renderer.config.layers
         ]
-        mask = batch.ids != self.language_model.end_id
-        self.renderer.calibrate(*self.decoder.observe(batch.ids, mask, targets))
+        shape = replace(self.plan.shape, recitals=self.plan.shape.memories)
+        inputs, outputs, tokens = [], [], []
+        for part in range(START_BATCHES):
+            generator = EpisodeGenerator(seed=20_000_003 + part)
+            batch = make_batch(
+                generator, shape, self.language_model, self.speller, random.Random(part)
+            )
+            mask = batch.ids != self.language_model.end_id
+            seen = self.decoder.observe(batch.ids.to(self.device), mask.to(self.device), targets)
+            inputs.append(seen[0].cpu())
+            outputs.append(seen[1].cpu())
+            tokens.append(batch.ids[mask])
+        self.renderer.calibrate(torch.cat(inputs, 1), torch.cat(outputs, 1))
+        found = start_keys(self.renderer, torch.cat(inputs, 1), torch.cat(tokens))
+        start_words(self.renderer)
+        self.report({"event": "start", "tokens_found": found})
 
     def _batch(self, part: int = 0) -> Batch:
         """Part `part` of step `step`: the same for the same seed, resumed or not."""
         plan = self.plan
         seed = (plan.seed * 1_000_003 + self.step) * 8 + part
         # The mechanism is learned on few words, the words by the way; then all words.
-        closed = random.Random(seed).random() < max(0.15, plan.closed_share - 1.4 * self.progress)
+        closed = random.Random(seed).random() < max(0.1, plan.closed_share - self.progress)
         vocabulary = "closed" if closed else "open"
         shape = plan.shape
         if self.progress < plan.composition_from:
             easy = (0.8, 0.1, 0.1, 0.0, 0.0, 0.0)
-            shape = replace(shape, composition=0.0, groups=0.0, fact_counts=easy)
+            shape = replace(shape, composition=0.0, groups=0.0, couples=0.0, fact_counts=easy)
         generator = EpisodeGenerator(seed=seed, split="train", vocabulary=vocabulary)
-        return make_batch(generator, shape, self.language_model, random.Random(seed))
+        return make_batch(generator, shape, self.language_model, self.speller, random.Random(seed))
 
     def _train_step(self) -> dict[str, float]:
         warm = min(1.0, (self.step + 1) / self.plan.warmup)
@@ -280,26 +285,14 @@ class BehaviourTraining:
             for group in optimizer.param_groups:
                 group["lr"] = group["top_rate"] * rate
             optimizer.zero_grad(set_to_none=True)
-        if self.progress < self.plan.spelling_share:
-            measured = self._backward_words(self._word_lists(32))
-        else:
-            measured = self._backward_answers()
+        measured = self._backward()
         norm = nn.utils.clip_grad_norm_(self.parameters, self.plan.clip)
         for optimizer in self.optimizers:
             optimizer.step()
         return {**measured, "norm": float(norm)}
 
-    def _word_lists(self, count: int) -> list[str]:
-        return word_lists(self.plan.seed * 1_000_003 + self.step, count)
-
-    def _backward_words(self, texts: list[str], weight: float = 1.0) -> dict[str, float]:
-        loss = self.words_loss(texts)
-        (weight * loss).backward()
-        return {"words": float(loss.detach())}
-
-    def _backward_answers(self) -> dict[str, float]:
+    def _backward(self) -> dict[str, float]:
         losses, alone, composed = [], [], []
-        texts = self._word_lists(12)
         for part in range(self.plan.accumulate):
             batch = self._batch(part)
             loss, right = self.loss(batch)
@@ -309,11 +302,10 @@ class BehaviourTraining:
             single = batch.gates.sum(1) == 1
             alone += right.cpu()[single & asked].tolist()
             composed += right.cpu()[~single].tolist()
-            texts += batch.texts[:3]
         measured = {
             "loss": sum(losses) / len(losses),
             "recital": self.recital_loss,
-            **self._backward_words(texts, self.plan.words_weight),
+            "words": self.words_loss,
         }
         if alone:
             measured["right"] = sum(alone) / len(alone)
@@ -323,17 +315,17 @@ class BehaviourTraining:
 
 
 def _optimizers(
-    renderer: Renderer, encoder: UniversalEncoder | None, plan: TrainingPlan
+    renderer: Renderer, space: nn.Module | None, plan: TrainingPlan
 ) -> list[torch.optim.Optimizer]:
-    """Muon for the maps, AdamW for the rest; the encoder, well started, at half the speed."""
+    """Muon for the maps, AdamW for the rest; the space, well started, at half the speed."""
     maps: list[dict[str, Any]] = []
     rest: list[dict[str, Any]] = []
-    for module, rate in ((renderer, plan.learning_rate), (encoder, plan.learning_rate / 2)):
+    for module, rate in ((renderer, plan.learning_rate), (space, plan.learning_rate / 2)):
         if module is None:
             continue
         by_kind: tuple[list[Tensor], list[Tensor]] = ([], [])
         for name, parameter in module.named_parameters():
-            is_map = name in ("key", "value", "words", "endings") or name.endswith("weight")
+            is_map = name in MAPS or name.endswith("weight")
             by_kind[not (is_map and parameter.dim() >= 2)].append(parameter)
         maps.append({"params": by_kind[0], "top_rate": 2.0 * rate})
         rest.append({"params": by_kind[1], "top_rate": rate})

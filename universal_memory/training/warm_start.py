@@ -1,8 +1,7 @@
-"""A closed-form start of a renderer's values.
+"""A closed-form start of a renderer: to know which token was said, and how to say one.
 
-Word embeddings of the text tower and output embeddings of a language model align linearly: one
-ridge regression over the words that are single tokens in both finds the right one of thousands of
-held-out words (design §6). A renderer that starts from it can say words it was never trained on.
+Before any training a renderer can so recite: each word piece's key looks for the token before it,
+and its value is the output embedding of its own token.
 """
 
 from __future__ import annotations
@@ -11,64 +10,57 @@ import torch
 from torch import Tensor
 
 from universal_memory.rendering.renderer import Renderer
-from universal_memory.runtime.language_model import LanguageModel
-from universal_memory.space.text_tower import TextTower
 
 
-def shared_words(tower: TextTower, language_model: LanguageModel) -> tuple[list[int], list[int]]:
-    """Ids of the words that are one token in both vocabularies: (tower ids, model ids).
-
-    A word counts as the model's token with a leading space, in lower case or capitalised.
-    """
-    vocabulary = tower.tokenizer.get_vocab()
-    tower_ids, model_ids = [], []
-    for word, index in sorted(vocabulary.items(), key=lambda entry: entry[1]):
-        if not word.isalnum() or not word.isascii():
-            continue
-        for form in dict.fromkeys((word, word.capitalize())):
-            tokens = language_model.tokenizer.encode(" " + form, add_special_tokens=False)
-            if len(tokens) == 1:
-                tower_ids.append(index)
-                model_ids.append(tokens[0])
-    return tower_ids, model_ids
-
-
-def ridge(inputs: Tensor, outputs: Tensor, strength: float = 10.0) -> Tensor:
-    """Weights W [inputs, outputs] of outputs ≈ inputs·W, in float64 inside, float32 outside."""
-    x, y = inputs.double(), outputs.double()
-    gram = x.T @ x + strength * torch.eye(x.shape[1], dtype=torch.float64)
-    return torch.linalg.solve(gram, x.T @ y).float()
+def ridge(inputs: Tensor, outputs: Tensor, strength: float) -> Tensor:
+    """Weights W [inputs, outputs] of outputs ≈ inputs·W; `strength` a sample."""
+    gram = inputs.T @ inputs + strength * len(inputs) * torch.eye(inputs.shape[1])
+    return torch.linalg.solve(gram, inputs.T @ outputs)
 
 
 @torch.no_grad()
-def start_values(
-    renderer: Renderer,
-    projection: Tensor,
-    tower: TextTower,
-    language_model: LanguageModel,
-    layers: int = 4,
-    gain: float = 5e-3,
-) -> float:
-    """Start the renderer's word map from the ridge regression, at work in the last `layers` layers.
+def start_keys(renderer: Renderer, inputs: Tensor, tokens: Tensor, strength: float = 0.3) -> float:
+    """Start `token` as whitened principal components of the model's input embeddings, and
+    `key_after` as the ridge regression from the adapted map's input to those of the token read.
 
-    `projection`: [256, 384], the encoder's start (`UniversalEncoder.start_from_words`). `gain`: how
-    loud, small enough to leave the base model's loss where it is. Returns the top-1 accuracy on a
-    held-out tenth of the words.
+    `inputs`: float32 [layers, samples, d_in], `tokens`: int64 [samples], which token was read
+    there. Returns how often the right one of all the samples' tokens is nearest, of a held-out
+    fifth, in the first adapted layer.
     """
-    tower_ids, model_ids = shared_words(tower, language_model)
-    words = tower.model.embeddings.word_embeddings.weight[tower_ids]
-    words = torch.nn.functional.layer_norm(words, (words.shape[1],))
-    slots = torch.nn.functional.layer_norm((words - words.mean(0)) @ projection.T, (256,))
-    head = language_model.model.get_output_embeddings().weight.float()
-    targets = head[model_ids]
-    targets = targets - targets.mean(0)
-    held_out = torch.arange(len(model_ids)) % 10 == 0
-    weights = ridge(slots[~held_out], targets[~held_out])
-    predicted = torch.nn.functional.normalize(slots[held_out] @ weights, dim=-1)
-    found = (predicted @ torch.nn.functional.normalize(targets, dim=-1).T).argmax(1)
-    # Lower-case and capitalised forms share one input: either counts.
-    tower_of = torch.tensor(tower_ids)
-    accuracy = (tower_of[found] == tower_of[held_out]).float().mean()
-    renderer.words.copy_(weights / weights.std() / len(weights) ** 0.5)
-    renderer.words_gain[-layers:] = gain
-    return float(accuracy)
+    embeddings = renderer.surroundings.embeddings
+    usual = renderer.tokens[..., 0].unique()
+    rows = embeddings.inputs(usual[usual >= 0]).cpu()
+    _, singular, basis = torch.linalg.svd(rows - rows.mean(0), full_matrices=False)
+    width = renderer.token.shape[1]
+    whitening = basis[:width].T / (singular[:width] / len(rows) ** 0.5)
+    renderer.token.copy_(whitening)
+    short = embeddings.inputs(tokens).cpu() @ whitening
+    fitted = torch.arange(len(tokens)) % 5 > 0
+    found = 0.0
+    for at, seen in enumerate(inputs.float() * renderer.key_scale.cpu()):
+        weights = ridge(seen[fitted], short[fitted], strength)
+        if at == 0:
+            kinds, which = tokens.unique(return_inverse=True)
+            guess = seen[~fitted] @ weights @ (embeddings.inputs(kinds).cpu() @ whitening).T
+            found = float((guess.argmax(1) == which[~fitted]).float().mean())
+        fired = (seen @ weights * short).sum(1).mean()
+        # As loud at the right token as a random key of unit size is at any.
+        renderer.key_after[at] = weights.T * (renderer.config.d_in**0.5 / fired)
+    return found
+
+
+@torch.no_grad()
+def start_words(renderer: Renderer, gain: float = 0.2, strength: float = 0.05) -> None:
+    """Start `word` as what raises a token's logit and as few others as it can.
+
+    That is not the token's output embedding, which raises those of all its neighbours, but the
+    embedding times the inverse of the embeddings' covariance.
+    """
+    embeddings = renderer.surroundings.embeddings
+    usual = renderer.tokens.unique()
+    rows = embeddings.outputs(usual[usual >= 0]).cpu()
+    covariance = rows.T @ rows / len(rows)
+    ridge_ = strength * covariance.diagonal().mean() * torch.eye(len(covariance))
+    whitening = torch.linalg.inv(covariance + ridge_)
+    renderer.word.copy_(whitening / (rows @ whitening).std())
+    renderer.word_gain.fill_(gain)

@@ -4,7 +4,6 @@ Members:
     EpisodeGenerator: an endless deterministic stream of episodes.
     EpisodeSample, Fact, Question: what it yields.
     family_names, families_of: the families of facts, and those a split draws from.
-    word_lists: lists of words and codes, to learn spelling from.
 
 Example:
     >>> from universal_memory.training.corpora import EpisodeGenerator
@@ -16,7 +15,6 @@ Example:
 from universal_memory.training.corpora.families import families_of, family_names
 from universal_memory.training.corpora.generator import EpisodeGenerator, SubjectRegister
 from universal_memory.training.corpora.samples import EpisodeSample, Fact, Question
-from universal_memory.training.corpora.word_lists import word_lists
 
 __all__ = [
     "EpisodeGenerator",
@@ -26,5 +24,4 @@ __all__ = [
     "SubjectRegister",
     "families_of",
     "family_names",
-    "word_lists",
 ]

@@ -209,6 +209,39 @@ class EpisodeGenerator:
             episodes.append(EpisodeSample(fact.statement, (fact,)))
         return episodes
 
+    def couple(self) -> tuple[EpisodeSample, EpisodeSample, Question]:
+        """Two one-fact episodes about one person, and a question that needs both."""
+        self._start_episode()
+        person = self._slots.draw("person")
+        able = [
+            family
+            for (genre, form), choice in self._choices.items()
+            if (genre, form) == ("short", "prose")
+            for family in choice.families
+            if family.subject == ("person",) and family.slots["person"] in PERSON_KINDS
+        ]
+        register = SubjectRegister()
+        facts: list[Fact] = []
+        asked: list[str] = []
+        answers: list[str] = []
+        while len(facts) < 2:
+            family = self._random.choice(able)
+            drawn = self._draw_values(family, register, {"person": person})
+            if drawn is None:
+                continue
+            values, subject = drawn
+            register.add(family.topic or family.name, subject)
+            facts.append(self._fact(family, "prose", values))
+            wording = self._random.choice(family.questions)
+            if asked and person.gender < 2:
+                wording = _pronouns(wording)
+            asked.append(fill(wording, values).rstrip("?."))
+            answers.append(values[family.answer].answers[0])
+        first, second = asked
+        both = f"{first} and {second[0].lower()}{second[1:]}?"
+        one, two = (EpisodeSample(fact.statement, (fact,)) for fact in facts)
+        return one, two, Question(self._vary(both), (" and ".join(answers),))
+
     @staticmethod
     def _only_speech(fact: Fact, topic: str, register: SubjectRegister) -> bool:
         """False where "What did Anna say?" would have two answers; else the speaker is taken."""
@@ -341,3 +374,9 @@ class EpisodeGenerator:
         if share < 0.98:
             return question.lower().rstrip("?")
         return question.upper()
+
+
+def _pronouns(wording: str) -> str:
+    """The wording of a second question about a person who was named in the first."""
+    possessive = wording.replace("{person:of}", "{person:her|his|their}")
+    return possessive.replace("{person} ", "{person:she|he|they} ", 1)

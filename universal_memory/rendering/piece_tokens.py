@@ -1,0 +1,49 @@
+"""How a language model writes word pieces: the tokens of every piece of the space, in every form.
+
+The space's word pieces are most often one token of a model, too, and always a few. Answers are said
+piece by piece: what a model has learned to say of one word it can then say of any other, since a
+word never seen is made of pieces that have been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+FORMS = 6  # lower case, capitalised, in capitals; each after white space, then joined to a piece
+MOST_TOKENS = 4
+NONE = -1
+
+
+def piece_tokens(pieces: Sequence[str], tokenizer: Any) -> Tensor:
+    """Token ids of word pieces: int64 [6, pieces, 4], filled up with -1.
+
+    `pieces`: a WordPiece vocabulary. `tokenizer`: the language model's. A special piece ([UNK]) and
+    one that takes more than four tokens have none: they cannot be said.
+    """
+    words = [piece.removeprefix("##") for piece in pieces]
+    forms = [*words, *map(str.capitalize, words), *map(str.upper, words)]
+    written = [" " + form for form in forms] + forms
+    nothing = [NONE] * MOST_TOKENS
+    special = {row for row, piece in enumerate(pieces) if len(piece) > 2 and piece[0] == "["}
+    rows = [
+        nothing
+        if len(ids) > MOST_TOKENS or row % len(pieces) in special
+        else (ids + nothing)[:MOST_TOKENS]
+        for row, ids in enumerate(tokenizer(written, add_special_tokens=False)["input_ids"])
+    ]
+    return torch.tensor(rows).view(FORMS, len(pieces), MOST_TOKENS)
+
+
+def spoken(tokens: Tensor, pieces: Tensor, flags: Tensor) -> Tensor:
+    """Tokens of written pieces: int64 [..., 4] of pieces int64 [...] and flags bool [..., 3].
+
+    `tokens`: of `piece_tokens`. `flags`: starts with a capital, is in capitals, goes on with the
+    piece before.
+    """
+    capital, capitals, joined = flags.unbind(-1)
+    form = torch.where(capitals, 2, capital.long()) + 3 * joined.long()
+    return tokens[form, pieces]

@@ -1,0 +1,81 @@
+"""Reading slots: which word pieces sit in the seats of a Universal Semantic Vector.
+
+The reader belongs to the space, not to a renderer: it is trained with the encoder and frozen with
+it, and every renderer, of whatever model, reads words with it. The nearest code is taken, as in an
+associative memory, so what a slot carries beside a code does not blur the word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from universal_memory.space.encoder import SEATS, SLOTS, Seating
+from universal_memory.space.piece_codes import CODE_WIDTH, FLAGS
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read, in the order of the text: seat i is seat i // 16 of slot i % 16.
+
+    `pieces`: int64 [memories, 64], word-piece ids; `flags`: bool [memories, 64, 3] (starts with a
+    capital, is in capitals, goes on with the piece before); `taken`: bool [memories, 64].
+    """
+
+    pieces: Tensor
+    flags: Tensor
+    taken: Tensor
+
+
+class SlotReader(nn.Module):
+    """USVs float32 [memories, 16, 256] to the word pieces in their seats.
+
+    `codes`: float32 [vocabulary, 44] (`PieceCodes`). `seating`: of the encoder, whose seats it
+    starts to read where they are written.
+    """
+
+    def __init__(self, codes: Tensor, seating: Seating | None = None) -> None:
+        super().__init__()
+        self.codes: Tensor
+        self.register_buffer("codes", F.normalize(codes, dim=-1), persistent=False)
+        marks = (seating or Seating()).marks.detach()
+        self.seats = nn.Parameter(marks.transpose(1, 2).clone())
+        self.sharpness = nn.Parameter(torch.tensor(20.0))
+        self.flag_gain = nn.Parameter(torch.full((FLAGS,), 4.0))
+        self.flag_offset = nn.Parameter(torch.tensor([-2.0, 0.0, 0.0, 0.0]))
+
+    def _read(self, usv: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes of unit length [memories, 64, 44] and log-odds of the flags [memories, 64, 4]."""
+        seats = torch.einsum("msw,kwe->mkse", usv, self.seats).flatten(1, 2)
+        codes, flags = seats.split([CODE_WIDTH, FLAGS], dim=-1)
+        return F.normalize(codes, dim=-1), flags * self.flag_gain + self.flag_offset
+
+    @torch.no_grad()
+    def forward(self, usv: Tensor) -> Reading:
+        """The nearest word piece of every seat that is taken."""
+        codes, flags = self._read(usv.float())
+        taken = flags[..., 0] > 0
+        pieces = torch.zeros(taken.shape, dtype=torch.int64, device=usv.device)
+        pieces[taken] = (codes[taken] @ self.codes.T).argmax(-1)
+        return Reading(pieces, flags[..., 1:] > 0, taken)
+
+    def loss(self, usv: Tensor, ids: Tensor, flags: Tensor, mask: Tensor) -> Tensor:
+        """Cross-entropy of the word pieces that were seated, and of their flags.
+
+        `ids` int64 [memories, pieces], `flags` -1 or +1 [memories, pieces, 4], `mask` bool: of
+        `TextStates`.
+        """
+        seats = SEATS * SLOTS
+        ids, flags, mask = ids[:, :seats], flags[:, :seats], mask[:, :seats]
+        room = seats - ids.shape[1]
+        ids, mask = F.pad(ids, (0, room)), F.pad(mask, (0, room))
+        flags = F.pad(flags, (0, 0, 0, room))
+        codes, read = self._read(usv.float())
+        level = self.sharpness * codes[mask] @ self.codes.T
+        words = F.cross_entropy(level, ids[mask])
+        taken = F.binary_cross_entropy_with_logits(read[..., 0], mask.float())
+        wanted = (flags[mask][:, 1:] > 0).float()
+        return words + taken + F.binary_cross_entropy_with_logits(read[mask][:, 1:], wanted)
