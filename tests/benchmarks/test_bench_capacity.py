@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import Knowing, mark
+from stand_ins import Knowing, mark
 
 from universal_memory.benchmarks.capacity import capacity, episodes_of, facts_within, knee
 from universal_memory.training.corpora import EpisodeSample, Fact

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Knowing, mark
+from stand_ins import Knowing, mark
 
 from universal_memory.benchmarks.fusion import Group, fusion, near_duplicates, random_groups
 from universal_memory.benchmarks.pairs import CLAUSES, pairs
