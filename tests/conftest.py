@@ -9,6 +9,8 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from universal_memory.runtime.language_model import LanguageModel
     from universal_memory.space.text_tower import TextTower
 
@@ -46,3 +48,12 @@ def language_model(tiny_folder: Path) -> LanguageModel:
     from universal_memory.runtime.language_model import LanguageModel
 
     return LanguageModel(str(tiny_folder))
+
+
+@pytest.fixture(scope="session")
+def tokens(tower: TextTower, tiny_folder: Path) -> Tensor:
+    """How the tiny model writes all word pieces of the text tower."""
+    from universal_memory.rendering.piece_tokens import piece_tokens
+    from universal_memory.runtime.language_model import LanguageModel
+
+    return piece_tokens(tower.codes.pieces, LanguageModel(str(tiny_folder)).tokenizer)

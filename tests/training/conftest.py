@@ -7,8 +7,6 @@ import copy
 import pytest
 from torch import Tensor
 
-from universal_memory.rendering.piece_tokens import piece_tokens
-from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.space.text_tower import TextTower
 from universal_memory.training.batches import Speller
 
@@ -20,12 +18,6 @@ def small_tower(tower: TextTower) -> TextTower:
     small.model = copy.deepcopy(tower.model)
     small.model.encoder.layer = small.model.encoder.layer[:1]
     return small
-
-
-@pytest.fixture(scope="session")
-def tokens(tower: TextTower, language_model: LanguageModel) -> Tensor:
-    """How the tiny model writes all word pieces."""
-    return piece_tokens(tower.codes.pieces, language_model.tokenizer)
 
 
 @pytest.fixture

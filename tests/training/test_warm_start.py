@@ -50,7 +50,7 @@ def test_keys_fire_at_the_token_they_wait_for(renderer: Renderer) -> None:
     found = start_keys(renderer, inputs, tokens, strength=1e-3)
     assert found > 0.9
     short = renderer.surroundings.embeddings.inputs(torch.arange(VOCABULARY)) @ renderer.token
-    fired = inputs[1, :200] @ (short @ renderer.key_after[1]).T
+    fired = inputs[1, :200] @ (short @ renderer.key_after[1]).detach().T
     own = fired[torch.arange(200), tokens[:200]]
     assert float(own.mean()) == pytest.approx(INNER**0.5, rel=0.2)
     assert own.mean() > 3 * fired.std()

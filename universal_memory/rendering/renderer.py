@@ -123,10 +123,11 @@ class Renderer(nn.Module):
         self.attention = nn.Linear(width, 2 * ATTENTION_WIDTH)
         # The model's tokens in few dimensions: the one said before a piece, and those of the words
         # the piece belongs with.
-        self.token = nn.Parameter(torch.randn(embeddings.width, width) / embeddings.width**0.5)
+        short = min(width, embeddings.width)
+        self.token = nn.Parameter(torch.randn(embeddings.width, short) / embeddings.width**0.5)
         self.key = nn.Parameter(torch.randn(count, width, config.d_in) * 0.1 / width**0.5)
-        self.key_after = nn.Parameter(torch.randn(count, width, config.d_in) / width**0.5)
-        self.key_with = nn.Parameter(torch.randn(count, width, config.d_in) * 0.1 / width**0.5)
+        self.key_after = nn.Parameter(torch.randn(count, short, config.d_in) / short**0.5)
+        self.key_with = nn.Parameter(torch.randn(count, short, config.d_in) * 0.1 / short**0.5)
         self.key_rest = nn.Parameter(torch.zeros(()))  # share of `key` in a piece's later tokens
         self.value = nn.Parameter(torch.randn(count, width, config.d_out) * 2e-3)
         self.word = nn.Parameter(torch.eye(embeddings.width, config.d_out))
