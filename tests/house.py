@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.experience.event import Event, Modality
 from universal_memory.memory.store import MemoryStore
 from universal_memory.routing.passport import PassportEncoder
-from universal_memory.routing.router import Router
+from universal_memory.routing.pieces import PieceNetwork
+from universal_memory.routing.router import RoutedQuestion, Router
 from universal_memory.runtime.answerer import Answerer
 from universal_memory.runtime.compiler import Compiler
 from universal_memory.space.semantic_space import SemanticSpace
@@ -28,14 +30,15 @@ PLAIN = [
 
 
 class ScatteredPassports(PassportEncoder):
-    """Random passports that tell memories apart: of what a USV has beyond a few plain sentences."""
+    """Random passports that tell memories apart: of what they say beyond a few plain sentences."""
 
     def __init__(self, space: SemanticSpace) -> None:
-        super().__init__()
-        self.centre = torch.from_numpy(space.encode(PLAIN).mean(0))
+        super().__init__(space.reader, PieceNetwork())
+        self.centre = torch.zeros(())
+        self.centre = super().forward(torch.from_numpy(space.encode(PLAIN))).detach().mean(0)
 
     def forward(self, usv: Tensor) -> Tensor:
-        return super().forward(4 * (usv - self.centre))
+        return F.normalize(super().forward(usv) - self.centre, dim=-1)
 
 
 class SignpostRouter(Router):
@@ -43,10 +46,19 @@ class SignpostRouter(Router):
 
     signs: dict[str, NDArray[np.float32]]
 
-    def route(self, questions: list[str]) -> NDArray[np.float32]:
+    def ask(self, question: str) -> RoutedQuestion:
         nowhere = -sum(self.signs.values(), np.full(1024, 1e-3, np.float32))
-        points = np.stack([self.signs.get(question, nowhere) for question in questions])
-        return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True), np.float32)
+        return self.towards(self.signs.get(question, nowhere))
+
+    def towards(self, passport: NDArray[np.float32]) -> RoutedQuestion:
+        """A question that leads where `passport` points."""
+        vector = np.asarray(passport / np.linalg.norm(passport), np.float32)
+        return replace(super().ask("anything"), vector=vector)
+
+    def logits(
+        self, question: RoutedQuestion, passports: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        return self.slope * passports @ question.vector + self.offset
 
 
 @dataclass

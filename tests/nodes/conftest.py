@@ -14,7 +14,10 @@ from universal_memory.routing.passport import PassportEncoder
 from universal_memory.routing.router import WEIGHTS as ROUTER_WEIGHTS
 from universal_memory.routing.router import QuestionEncoder
 from universal_memory.space.encoder import UniversalEncoder
+from universal_memory.space.semantic_space import READER_WEIGHTS
 from universal_memory.space.semantic_space import WEIGHTS as SPACE_WEIGHTS
+from universal_memory.space.slot_reader import SlotReader
+from universal_memory.space.text_tower import TextTower
 from universal_memory.weights import save_weights
 
 
@@ -31,9 +34,14 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder of random weights: everything works, nothing is understood."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("models")
-    save_weights(folder / SPACE_WEIGHTS, UniversalEncoder(), {"space_id": "untrained/1"})
-    save_weights(folder / PASSPORT_WEIGHTS, PassportEncoder(), {"space_id": "untrained/1"})
+    encoder = UniversalEncoder()
+    reader = SlotReader(TextTower().codes.codes, encoder.seating)
+    save_weights(folder / SPACE_WEIGHTS, encoder, {"space_id": "untrained/1"})
+    save_weights(folder / READER_WEIGHTS, reader, {"space_id": "untrained/1"})
     # Every memory is relevant to every question.
     card = {"space_id": "untrained/1", "slope": 1.0, "offset": 20.0}
-    save_weights(folder / ROUTER_WEIGHTS, QuestionEncoder(), card)
+    questions = QuestionEncoder()
+    save_weights(folder / ROUTER_WEIGHTS, questions, card)
+    passports = PassportEncoder(reader, questions.pieces)
+    save_weights(folder / PASSPORT_WEIGHTS, passports, {"space_id": "untrained/1"})
     return folder

@@ -12,7 +12,9 @@ from house import House, ScatteredPassports, SignpostRouter
 from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.experience.episode import EpisodeCutter
 from universal_memory.memory.store import MemoryStore
+from universal_memory.rendering.piece_tokens import piece_tokens
 from universal_memory.rendering.renderer import Renderer, RendererConfig
+from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.routing.index import PassportIndex
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.routing.router import QuestionEncoder
@@ -71,9 +73,14 @@ def house(
 ) -> House:
     torch.manual_seed(0)
     architecture = language_model.architecture
-    renderer = Renderer(RendererConfig.for_architecture(architecture, space.space_id))
+    renderer = Renderer(
+        RendererConfig.for_architecture(architecture, space.space_id),
+        space.reader,
+        TokenEmbeddings(language_model.model),
+        piece_tokens(space.tower.codes.pieces, language_model.tokenizer),
+    )
     renderer.requires_grad_(False).value.mul_(500)  # loud enough to change every answer
-    router = SignpostRouter(space.tower, QuestionEncoder(), slope=20.0, offset=-6.0)
+    router = SignpostRouter(space.tower.token_ids, QuestionEncoder(), slope=20.0, offset=-6.0)
     router.signs = {}
     answerer = Answerer(
         language_model, renderer, space, passport_encoder, router, store, PassportIndex(),

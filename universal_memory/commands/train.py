@@ -59,13 +59,22 @@ def router(
     minutes: Minutes = 12.0,
     steps: Steps = 0,
     seed: Seed = 0,
-    device: Device = "cpu",
+    files: Annotated[int, typer.Option(min=1000, help="Files to train on.")] = 48_000,
     run: Run = Path("build/train/router"),
+    teacher: Annotated[
+        bool,
+        typer.Option(help="Train the text tower on the trained router's passports, to compare."),
+    ] = False,
 ) -> None:
     """Train passports and router over the frozen space."""
-    from universal_memory.training.jobs import train_router
+    if teacher:
+        from universal_memory.training.teacher import train_teacher
 
-    train_router(run, minutes, steps, seed, device, _reporter(run))
+        train_teacher(run / "teacher", minutes, steps, files, seed, _reporter(run / "teacher"))
+    else:
+        from universal_memory.training.router_job import train_router
+
+        train_router(run, minutes, steps, files, seed, _reporter(run))
 
 
 def _reporter(run: Path) -> Callable[[dict[str, Any]], None]:

@@ -125,6 +125,12 @@ class PassportIndex:
             found = ((self._ids[label], cosine) for label, cosine in hits)
             return [(memory_id, cosine) for memory_id, cosine in found if memory_id is not None]
 
+    def shortlist(self, vector: ArrayLike, k: int) -> list[tuple[str, NDArray[np.float32]]]:
+        """The k nearest memories with their passports, of unit norm; the nearest first."""
+        with self._lock:
+            ids = [memory_id for memory_id, _ in self.search(vector, k)]
+            return list(zip(ids, self._vectors(ids), strict=True)) if ids else []
+
     def synchronise(self, store: MemoryStore) -> bool:
         """Make the index hold exactly the readable memories of `store`; whether that changed it.
 

@@ -1,62 +1,51 @@
-"""The router: a question to the passport space, and a cosine there to a probability."""
+"""The router: a question to the passport space, and what is found there to probabilities."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from universal_memory.resources import models_dir
-from universal_memory.routing.passport import PASSPORT_WIDTH
+from universal_memory.routing.pieces import Lists, Seen
+from universal_memory.routing.question import MAX_PIECES, QuestionEncoder
 from universal_memory.space.semantic_space import SemanticSpace
-from universal_memory.space.text_tower import CONTEXT_WIDTH, PARTS, TextTower
 from universal_memory.weights import load_weights, read_card
 
 WEIGHTS = Path("router") / "router.safetensors"
+SHORTLIST = 32  # memories nearest by cosine that are looked at closely
+EMPTY = 101  # the piece [CLS]: stands for a question without any
+
+Tokenise = Callable[[str], Sequence[int]]
 
 
-class QuestionEncoder(nn.Module):
-    """Text states of a question to the passport space: [batch, 1024] of unit norm.
+@dataclass(frozen=True)
+class RoutedQuestion:
+    """A question in passport space: `vector` float32 [1024] of unit norm, and what it names."""
 
-    Four learned queries pool the states [batch, pieces, 1252]; mask bool [batch, pieces].
-    """
-
-    def __init__(self, queries: int = 4, hidden: int = 1024) -> None:
-        super().__init__()
-        self.word_norm = nn.LayerNorm(PARTS[0])
-        self.hidden_norm = nn.LayerNorm(PARTS[1])
-        self.query = nn.Linear(CONTEXT_WIDTH, queries)
-        pooled = queries * CONTEXT_WIDTH
-        self.linear = nn.Linear(pooled, PASSPORT_WIDTH)
-        self.deep = nn.Sequential(
-            nn.Linear(pooled, hidden), nn.GELU(), nn.Linear(hidden, PASSPORT_WIDTH)
-        )
-
-    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Points in passport space of a batch of questions."""
-        words, hidden, spelling = states.split(PARTS, dim=-1)
-        states = torch.cat([self.word_norm(words), self.hidden_norm(hidden), spelling], dim=-1)
-        scores = self.query(states).masked_fill(~mask.unsqueeze(-1), float("-inf"))
-        pooled = torch.einsum("bpq,bpc->bqc", scores.softmax(1), states).flatten(1)
-        return F.normalize(self.linear(pooled) + self.deep(pooled), dim=-1)
+    vector: NDArray[np.float32]
+    seen: Seen
+    point: Tensor
 
 
 class Router:
     """Questions to passport space, with calibrated relevance.
 
-    `slope`, `offset`: of the logistic that turns a cosine into the probability that a memory helps
-    the question (Platt scaling on held-out questions; in the weights' card).
+    `tokenise`: word pieces of a text (`TextTower.token_ids`). `slope`, `offset`: of the logistic
+    that turns the encoder's log-odds into the probability that a memory helps the question, fitted
+    on questions of new words to a large store (Platt scaling; in the weights' card).
     """
 
     def __init__(
-        self, tower: TextTower, encoder: QuestionEncoder, slope: float, offset: float
+        self, tokenise: Tokenise, encoder: QuestionEncoder, slope: float, offset: float
     ) -> None:
-        self.tower = tower
+        self.tokenise = tokenise
         self.encoder = encoder.eval().requires_grad_(False)
         self.slope, self.offset = slope, offset
 
@@ -67,21 +56,49 @@ class Router:
         Raises FileNotFoundError or WeightsError with the remedy, for another space too.
         """
         path = (folder or models_dir()) / WEIGHTS
-        encoder = QuestionEncoder()
+        encoder = QuestionEncoder(len(space.reader.codes))
         load_weights(path, encoder, space.space_id)
         card = read_card(path)
-        return cls(space.tower, encoder, float(card["slope"]), float(card["offset"]))
+        return cls(space.tower.token_ids, encoder, float(card["slope"]), float(card["offset"]))
+
+    @torch.inference_mode()
+    def ask(self, question: str) -> RoutedQuestion:
+        """Where in passport space the memories that answer lie."""
+        seen = self.encoder.pieces(self._lists([question]))
+        point = self.encoder.points(seen)
+        return RoutedQuestion(np.asarray(point[0].numpy()), seen, point)
 
     @torch.inference_mode()
     def route(self, questions: list[str]) -> NDArray[np.float32]:
-        """Where in passport space the memories that answer lie: float32 [questions, 1024]."""
-        states = self.tower(questions)
-        return np.asarray(self.encoder(states.states, states.mask).numpy())
+        """The vectors of many questions: float32 [questions, 1024]."""
+        return np.asarray(self.encoder(self._lists(questions)).numpy())
 
-    def logit(self, cosine: float) -> float:
-        """Log-odds that a memory at this cosine is relevant."""
-        return self.slope * cosine + self.offset
+    @torch.inference_mode()
+    def logits(
+        self, question: RoutedQuestion, passports: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Log-odds that memories are relevant, from their passports [memories, 1024]."""
+        given = torch.from_numpy(np.ascontiguousarray(passports, dtype=np.float32))
+        presences = self.encoder.verifier.presences(question.seen, given)
+        every = torch.arange(len(given)).unsqueeze(0)
+        cosines = question.point @ given.T
+        found = self.encoder.logits(question.seen, presences, cosines, every)[0]
+        return np.asarray((self.slope * found + self.offset).numpy())
 
-    def relevance(self, cosine: float) -> float:
-        """Probability that a memory at this cosine is relevant."""
-        return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, self.logit(cosine)))))
+    def rank(
+        self, question: RoutedQuestion, memories: Sequence[tuple[str, NDArray[np.float32]]]
+    ) -> list[tuple[str, float]]:
+        """Ids with log-odds, the most relevant first, of memories given by id and passport."""
+        if not memories:
+            return []
+        logits = self.logits(question, np.stack([passport for _, passport in memories]))
+        ids = (memory_id for memory_id, _ in memories)
+        return sorted(zip(ids, logits.tolist(), strict=True), key=lambda entry: -entry[1])
+
+    @staticmethod
+    def relevance(logit: float) -> float:
+        """Probability of log-odds."""
+        return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, logit))))
+
+    def _lists(self, questions: Sequence[str]) -> Lists:
+        return Lists.of([[*self.tokenise(text)[:MAX_PIECES]] or [EMPTY] for text in questions])

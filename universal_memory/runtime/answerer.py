@@ -28,10 +28,11 @@ from universal_memory.rendering.adapter import Adapter, attach
 from universal_memory.rendering.conflict import conflicts
 from universal_memory.rendering.fusion import fuse
 from universal_memory.rendering.renderer import Renderer
+from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.routing.gates import gates
 from universal_memory.routing.index import PassportIndex
 from universal_memory.routing.passport import PassportEncoder
-from universal_memory.routing.router import Router
+from universal_memory.routing.router import SHORTLIST, RoutedQuestion, Router
 from universal_memory.runtime.language_model import DEFAULT_MODEL, LanguageModel
 from universal_memory.runtime.speaker import bind_speaker
 from universal_memory.space.semantic_space import SemanticSpace
@@ -128,10 +129,13 @@ class Answerer:
         """
         language_model = LanguageModel(model)
         space = SemanticSpace.load(models)
-        renderer = Renderer.load(language_model.architecture, space.space_id, models)
+        embeddings = TokenEmbeddings(language_model.model)
+        renderer = Renderer.load(
+            language_model.architecture, space.space_id, space.reader, embeddings, models
+        )
         router = Router.load(space, models)
         index = PassportIndex.open(store)
-        passports = PassportEncoder.load(space.space_id, models)
+        passports = PassportEncoder.load(space, models)
         return cls(language_model, renderer, space, passports, router, store, index, cache_size)
 
     def answer(
@@ -195,9 +199,8 @@ class Answerer:
         """
         started = time.perf_counter()
         question = bind_speaker(question, speaker)
-        vector = self.router.route([question])[0]
-        near = self.index.search(vector, top_k) if among is None else self._near(vector, among)
-        chosen = self._choose(near[:top_k], min_relevance)
+        asked = self.router.ask(question)
+        chosen = self._choose(asked, among, top_k, min_relevance)
         routed = time.perf_counter()
         loaded = [entry for entry in map(self._load, chosen) if entry is not None]
         read = time.perf_counter()
@@ -206,7 +209,7 @@ class Answerer:
             prompt, source = self.language_model.prompt_ids(question), COMPILED
         else:
             adapter, hits = None, ()
-            context = self._fresh_text(fresh, vector, min_relevance)
+            context = self._fresh_text(fresh, asked, min_relevance)
             prompt = self.language_model.prompt_ids(question, context)
             source = FRESH if context else BASE
         return Prepared(
@@ -224,19 +227,18 @@ class Answerer:
         with self._lock:
             self._rendered.pop(memory_id, None)
 
-    def _near(self, vector: NDArray[np.float32], ids: Sequence[str]) -> list[tuple[str, float]]:
-        """Files with their cosine to the question, best first."""
-        found = [(one, float(self.store.get(one).passport @ vector)) for one in ids]
-        return sorted(found, key=lambda entry: -entry[1])
-
     def _choose(
-        self, near: Sequence[tuple[str, float]], min_relevance: float
+        self, asked: RoutedQuestion, among: Sequence[str] | None, top_k: int, min_relevance: float
     ) -> list[tuple[str, float]]:
-        """Ids and log-odds of the files that are put on, of those with their cosine."""
+        """Ids and log-odds of the files that are put on, the most relevant first."""
+        if among is None:
+            near = self.index.shortlist(asked.vector, max(SHORTLIST, top_k))
+        else:
+            near = [(memory_id, self.store.get(memory_id).passport) for memory_id in among]
         logits = [
-            (memory_id, self.router.logit(cosine))
-            for memory_id, cosine in near
-            if self.router.relevance(cosine) >= min_relevance
+            (memory_id, logit)
+            for memory_id, logit in self.router.rank(asked, near)[:top_k]
+            if self.router.relevance(logit) >= min_relevance
         ]
         open_gates = gates([logit for _, logit in logits])
         return [entry for entry, gate in zip(logits, open_gates, strict=True) if gate > 0]
@@ -287,7 +289,7 @@ class Answerer:
         return self.passport_encoder.passports(self.space.encode([text]))[0]
 
     def _fresh_text(
-        self, fresh: Sequence[Event], vector: NDArray[np.float32], min_relevance: float
+        self, fresh: Sequence[Event], asked: RoutedQuestion, min_relevance: float
     ) -> str:
         """Text of the fresh events that are relevant, judged as if each were a memory already.
 
@@ -299,8 +301,8 @@ class Answerer:
         passports = np.stack([self._passport_of(text) for text in texts])
         relevant = [
             text
-            for text, cosine in zip(texts, passports @ vector, strict=True)
-            if self.router.relevance(float(cosine)) >= min_relevance
+            for text, logit in zip(texts, self.router.logits(asked, passports), strict=True)
+            if self.router.relevance(float(logit)) >= min_relevance
         ]
         return " ".join(relevant)[-FRESH_CHARACTERS:]
 

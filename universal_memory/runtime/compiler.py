@@ -77,7 +77,7 @@ class Compiler:
         """A compiler with the trained space and passports of the models folder."""
         space = SemanticSpace.load(models)
         cutter = EpisodeCutter(gap_seconds, max_word_pieces, space.tower.count, max_events)
-        passports = PassportEncoder.load(space.space_id, models)
+        passports = PassportEncoder.load(space, models)
         return cls(space, passports, store, buffer, cutter, keep_text)
 
     def compile(self, now: int, flush: bool = False) -> CompileReport:

@@ -8,22 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from universal_memory.rendering.piece_tokens import piece_tokens
 from universal_memory.rendering.renderer import Renderer, RendererConfig, renderer_weights
+from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.resources import models_dir
-from universal_memory.routing.passport import WEIGHTS as PASSPORT_WEIGHTS
-from universal_memory.routing.passport import PassportEncoder
-from universal_memory.routing.router import WEIGHTS as ROUTER_WEIGHTS
-from universal_memory.routing.router import QuestionEncoder
 from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.space.encoder import UniversalEncoder
+from universal_memory.space.semantic_space import READER_WEIGHTS, SemanticSpace
 from universal_memory.space.semantic_space import WEIGHTS as SPACE_WEIGHTS
-from universal_memory.space.semantic_space import SemanticSpace
+from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
 from universal_memory.training.behaviour import BehaviourTraining, TrainingPlan
 from universal_memory.training.model_card import write_model_card
-from universal_memory.training.retrieval import RetrievalPlan, RetrievalTraining
-from universal_memory.training.warm_start import shared_words, start_values
 from universal_memory.weights import digest, load_weights, save_weights
 
 Report = Callable[[dict[str, Any]], None]
@@ -48,23 +46,20 @@ def train_space(
     torch.manual_seed(seed)
     language_model, tower = LanguageModel(model, device), TextTower(device=device)
     encoder = UniversalEncoder()
-    renderer = Renderer(RendererConfig.for_architecture(language_model.architecture, SPACE))
+    reader = SlotReader(tower.codes.codes, encoder.seating)
+    renderer = _new_renderer(language_model, reader, tower, SPACE)
     if start is not None:
         load_weights(start / SPACE_WEIGHTS, encoder)
+        load_weights(start / READER_WEIGHTS, reader)
         load_weights(start / renderer_weights(model), renderer)
-    else:
-        words = sorted(set(shared_words(tower, language_model)[0]))
-        embeddings = tower.model.embeddings.word_embeddings.weight
-        projection = encoder.start_from_words(embeddings[words].cpu())
-        found = start_values(renderer, projection, tower, language_model)
-        report({"event": "warm start", "held_out_words_found": found})
     plan = TrainingPlan(minutes=minutes, steps=steps, seed=seed)
     if start is not None:  # the mechanism is there: all words, and composition early
-        plan = replace(plan, closed_share=0.15, composition_from=0.3)
+        plan = replace(plan, closed_share=0.1, composition_from=0.0)
     training = BehaviourTraining(
         language_model,
         tower,
         encoder.to(device),
+        reader.to(device),
         renderer.to(device),
         plan,
         run / CHECKPOINT,
@@ -77,11 +72,12 @@ def train_space(
     if start is not None:
         card["start"] = str(start)
     # A space trained again is another space: its files must not be taken for the old one's.
-    space_id = f"{SPACE}-{digest(encoder)[:8]}"
+    space_id = f"{SPACE}-{digest(nn.ModuleList([encoder, reader]))[:8]}"
     renderer.config = replace(renderer.config, space_id=space_id)
     space_card = {**card, "space_id": space_id}
     save_weights(models_dir() / SPACE_WEIGHTS, encoder, space_card)
-    purpose = "The Universal Encoder: token states of all-MiniLM-L6-v2 and spelling to USVs."
+    save_weights(models_dir() / READER_WEIGHTS, reader, space_card)
+    purpose = "The Universal Encoder, token states of all-MiniLM-L6-v2 to USVs, and their reader."
     write_model_card((models_dir() / SPACE_WEIGHTS).parent, "Space", purpose, space_card)
     _save_renderer(renderer, model, card)
     report({"event": "written", **card["scores"]})
@@ -94,13 +90,12 @@ def train_renderer(
     torch.manual_seed(seed)
     language_model = LanguageModel(model, device)
     space = SemanticSpace.load(device=device)
-    renderer = Renderer(
-        RendererConfig.for_architecture(language_model.architecture, space.space_id)
-    )
+    renderer = _new_renderer(language_model, space.reader, space.tower, space.space_id)
     training = BehaviourTraining(
         language_model,
         space.tower,
         space.encoder,
+        space.reader,
         renderer.to(device),
         TrainingPlan(minutes=minutes, steps=steps, seed=seed),
         run / CHECKPOINT,
@@ -113,30 +108,16 @@ def train_renderer(
     report({"event": "written", **card["scores"]})
 
 
-def train_router(
-    run: Path, minutes: float, steps: int, seed: int, device: str, report: Report
-) -> None:
-    """Passports and router over the frozen space of the models folder."""
-    torch.manual_seed(seed)
-    space = SemanticSpace.load(device=device)
-    passports, questions = PassportEncoder().to(device), QuestionEncoder().to(device)
-    plan = RetrievalPlan(minutes=minutes, steps=steps, seed=seed)
-    training = RetrievalTraining(space, passports, questions, plan, run / CHECKPOINT, report)
-    training.run()
-    scores = training.relevance()
-    card = {
-        "command": "ump train router",
-        "space_id": space.space_id,
-        "seed": seed,
-        "steps": training.step,
-        "minutes": training.seconds / 60,
-        **scores,
-    }
-    save_weights(models_dir() / PASSPORT_WEIGHTS, passports, card)
-    save_weights(models_dir() / ROUTER_WEIGHTS, questions, card)
-    purpose = "Passport encoder (from a USV) and router (from a question), trained together."
-    write_model_card((models_dir() / ROUTER_WEIGHTS).parent, "Router", purpose, card)
-    report({"event": "written", **scores})
+def _new_renderer(
+    language_model: LanguageModel, reader: SlotReader, tower: TextTower, space_id: str
+) -> Renderer:
+    """An untrained renderer; it knows how the model writes the space's word pieces."""
+    return Renderer(
+        RendererConfig.for_architecture(language_model.architecture, space_id),
+        reader,
+        TokenEmbeddings(language_model.model),
+        piece_tokens(tower.codes.pieces, language_model.tokenizer),
+    )
 
 
 def _card(kind: str, model: str, seed: int, training: BehaviourTraining) -> dict[str, Any]:

@@ -1,0 +1,100 @@
+"""Trials of a router: what counts as right, and what is taken out."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from universal_memory.training.ambiguity import Ambiguity
+from universal_memory.training.retrieval_corpus import generate
+from universal_memory.training.routing_trial import (
+    TrialQuestion,
+    Verdict,
+    calibrate,
+    exact,
+    judge,
+    relevance_samples,
+    scores,
+    unambiguous,
+)
+
+
+class CosineRouter:
+    """Log-odds are ten times the cosine."""
+
+    def logits(self, asked: Any, passports: np.ndarray) -> np.ndarray:
+        return 10 * passports @ asked.vector
+
+
+@pytest.fixture
+def passports() -> np.ndarray:
+    drawn = np.random.default_rng(0).normal(size=(100, 1024)).astype(np.float32)
+    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+
+
+def test_a_question_that_points_at_a_file_finds_it(passports: np.ndarray) -> None:
+    verdict = judge(CosineRouter(), SimpleNamespace(vector=passports[7]), 7, exact(passports))
+    assert (verdict.files[0], verdict.place, verdict.near) == (7, 0, 0)
+    assert verdict.logits[0] == pytest.approx(10.0, abs=1e-4)
+    assert len(verdict.others) == len(verdict.files) - 1
+    assert verdict.others == verdict.logits[1:]
+
+
+def test_a_file_that_is_not_found_is_last(passports: np.ndarray) -> None:
+    far = int(np.argmin(passports @ passports[7]))
+    verdict = judge(CosineRouter(), SimpleNamespace(vector=passports[7]), far, exact(passports))
+    assert verdict.place == verdict.near == 32
+    assert verdict.others == verdict.logits
+
+
+def test_questions_have_no_rivals() -> None:
+    episodes = generate(5, "train", 200)
+    known = Ambiguity(episodes)
+    asked, share = unambiguous(episodes, known, range(100, 200), 40, 1)
+    assert 0.3 < share <= 1
+    assert len({one.file for one in asked}) == len(asked) <= 40
+    for one in asked:
+        assert 100 <= one.file < 200
+        facts = [f for f in episodes[one.file].facts if one.text in {q.text for q in f.questions}]
+        assert facts
+        assert not known.rivals(one.file, facts[0])
+
+
+def verdicts() -> tuple[list[Verdict], list[TrialQuestion]]:
+    asked = [TrialQuestion("?", file) for file in range(40)]
+    found = [
+        Verdict((file, 90, 91), (4.0, -3.0, -4.0), 0, 1, (-3.0, -4.0, -5.0)) for file in range(40)
+    ]
+    return found, asked
+
+
+def test_every_second_right_file_is_taken_out() -> None:
+    logits, outcomes = relevance_samples(*verdicts())
+    assert len(logits) == 120
+    assert outcomes.sum() == 20
+    assert torch.equal(logits > 0, outcomes > 0.5)
+
+
+def test_scores_of_a_router_that_is_right() -> None:
+    found, asked = verdicts()
+    figures = scores(found, asked)
+    assert figures["recall_at_1"] == figures["auroc"] == figures["cosine_recall_at_5"] == 1.0
+    assert figures["cosine_recall_at_1"] == 0.0
+    assert sum(one["count"] for one in figures["reliability"]) == 120
+
+
+def test_calibration_makes_probabilities_of_log_odds() -> None:
+    found, asked = verdicts()
+    blurred = [
+        Verdict(one.files, tuple(5 * x for x in one.logits), 0, 0, tuple(5 * x for x in one.others))
+        for one in found
+    ]
+    blurred[0] = Verdict((90, 0, 91), (20.0, -15.0, -20.0), 1, 1, (20.0, -20.0))
+    slope, offset = calibrate(blurred, asked)
+    scaled = [one.scaled(slope, offset) for one in blurred]
+    before, after = (scores(one, asked)["calibration_error"] for one in (blurred, scaled))
+    assert after < before

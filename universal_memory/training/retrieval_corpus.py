@@ -1,0 +1,145 @@
+"""Files and questions that passports and router are trained on, as word pieces.
+
+A passport is made of the word pieces that the space's reader finds in a USV, and of nothing else,
+so training takes them from the text: no tower and no encoder run, and a step takes a fifth of a
+second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from universal_memory.routing.pieces import Lists
+from universal_memory.routing.question import MAX_PIECES
+from universal_memory.space.encoder import SEATS, SLOTS
+from universal_memory.training.ambiguity import Ambiguity
+from universal_memory.training.corpora import EpisodeGenerator, EpisodeSample
+
+Tokenise = Callable[[str], Sequence[int]]
+
+FACTS, FACTS_SHARES = range(1, 7), (8, 3, 3, 1, 1, 1)  # of a file that is in no group
+GROUP = 4  # near-duplicates: one family, some words in common
+RARE = 0.01  # share of the files up to which a piece is a name rather than wording
+FIRST_WORD = 1996  # word pieces before are signs and single letters
+SWAPPED = 0.15  # of the rare pieces, at every step
+UNREAD = 0.01  # of a file's pieces: readers err
+
+
+def generate(seed: int, split: str, count: int, duplicates: float = 0.5) -> list[EpisodeSample]:
+    """`count` files; of them the share `duplicates` in groups of near-duplicates, side by side."""
+    generator, random = EpisodeGenerator(seed, split), Random(f"{seed} files")
+    episodes: list[EpisodeSample] = []
+    group = duplicates / (duplicates + GROUP * (1 - duplicates))
+    while len(episodes) < count:
+        if random.random() < group:
+            episodes += generator.group(GROUP)
+        else:
+            episodes.append(generator.episode(random.choices(FACTS, FACTS_SHARES)[0]))
+    return episodes[:count]
+
+
+@dataclass(frozen=True)
+class AskedFact:
+    """Wordings of one question as word pieces, and the other files it could mean."""
+
+    wordings: tuple[tuple[int, ...], ...]
+    rivals: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RetrievalBatch:
+    """`right` int64 [questions]: the file each asks for; `rivals` bool [questions, files]."""
+
+    files: Lists
+    questions: Lists
+    right: torch.Tensor
+    rivals: torch.Tensor
+
+
+class RetrievalCorpus:
+    """Files of one split, to draw batches from. Same seed, same corpus."""
+
+    def __init__(
+        self, tokenise: Tokenise, vocabulary: int, seed: int, split: str, count: int
+    ) -> None:
+        episodes = generate(seed, split, count)
+        ambiguity = Ambiguity(episodes)
+        self.files = [[*tokenise(one.text)[: SEATS * SLOTS]] for one in episodes]
+        self.facts = [
+            [
+                AskedFact(
+                    tuple(tuple(tokenise(asked.text)[:MAX_PIECES]) for asked in fact.questions),
+                    np.fromiter(sorted(ambiguity.rivals(number, fact)), np.int64),
+                )
+                for fact in episode.facts
+            ]
+            for number, episode in enumerate(episodes)
+        ]
+        families: dict[str, list[int]] = {}
+        for number, episode in enumerate(episodes):
+            families.setdefault(episode.facts[0].family, []).append(number)
+        self.families = list(families.values())
+        self.document_frequency = torch.zeros(vocabulary)
+        for pieces in self.files:
+            self.document_frequency[list(set(pieces))] += 1 / count
+        frequency = self.document_frequency
+        self._rare = ((frequency > 0) & (frequency < RARE)).nonzero().squeeze(1)
+
+    def batch(self, random: Random, size: int, per_file: int) -> RetrievalBatch:
+        """About `size` files, half of them of few families, and up to `per_file` questions each."""
+        chosen: list[int] = []
+        for family in random.sample(self.families, min(8, len(self.families))):
+            chosen += random.sample(family, min(size // 16, len(family)))
+        while len(chosen) < size:  # neighbours: near-duplicates lie side by side
+            start = random.randrange(len(self.files))
+            chosen += range(start, min(start + 2, len(self.files)))
+        chosen = list(dict.fromkeys(chosen))
+        place = {file: row for row, file in enumerate(chosen)}
+        questions: list[tuple[int, ...]] = []
+        right: list[int] = []
+        rivals: list[tuple[int, int]] = []
+        for row, file in enumerate(chosen):
+            facts = self.facts[file]
+            for fact in random.sample(facts, min(per_file, len(facts))):
+                also = (place[one] for one in fact.rivals.tolist() if one in place)
+                rivals += [(len(questions), other) for other in also]
+                questions.append(random.choice(fact.wordings))
+                right.append(row)
+        masked = torch.zeros(len(questions), len(chosen), dtype=torch.bool)
+        if rivals:
+            masked[tuple(torch.tensor(rivals).T)] = True
+        swap = self._swap(random)
+        files = Lists.of([self._misread(self.files[file], random) for file in chosen])
+        asked = Lists.of(questions)
+        return RetrievalBatch(
+            Lists(swap[files.ids], files.starts),
+            Lists(swap[asked.ids], asked.starts),
+            torch.tensor(right),
+            masked,
+        )
+
+    def _swap(self, random: Random) -> torch.Tensor:
+        """Some rare pieces stand for any others, the same in files and questions.
+
+        So every piece of the vocabulary learns to meet itself, whether a text holds it or not.
+        """
+        vocabulary = len(self.document_frequency)
+        swap = torch.arange(vocabulary)
+        drawn = torch.Generator().manual_seed(random.getrandbits(32))
+        swapped = self._rare[torch.rand(len(self._rare), generator=drawn) < SWAPPED]
+        low = min(FIRST_WORD, vocabulary - 1)
+        swap[swapped] = torch.randint(low, vocabulary, (len(swapped),), generator=drawn)
+        return swap
+
+    @staticmethod
+    def _misread(pieces: list[int], random: Random) -> list[int]:
+        if random.random() > UNREAD * len(pieces):
+            return pieces
+        gone = random.randrange(len(pieces))
+        return pieces[:gone] + pieces[gone + 1 :] or pieces

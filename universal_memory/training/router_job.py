@@ -1,0 +1,108 @@
+"""The whole training of passports and router: train, calibrate, write weights and model card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from universal_memory.resources import models_dir
+from universal_memory.routing.passport import ROUTER_WEIGHTS, PassportEncoder
+from universal_memory.routing.passport import WEIGHTS as PASSPORT_WEIGHTS
+from universal_memory.routing.question import QuestionEncoder
+from universal_memory.routing.router import Router
+from universal_memory.space.semantic_space import SemanticSpace
+from universal_memory.training.ambiguity import Ambiguity
+from universal_memory.training.corpora import EpisodeSample
+from universal_memory.training.model_card import write_model_card
+from universal_memory.training.read_corpus import read_back
+from universal_memory.training.retrieval import RetrievalPlan, RetrievalTraining, start
+from universal_memory.training.retrieval_corpus import RetrievalCorpus, generate
+from universal_memory.training.routing_trial import (
+    TrialQuestion,
+    calibrate,
+    exact,
+    judge,
+    passports_of,
+    scores,
+    unambiguous,
+)
+from universal_memory.weights import save_weights
+
+Report = Callable[[dict[str, Any]], None]
+CHECKPOINT = "checkpoint.pt"
+CALIBRATION_FILES = 8192
+CALIBRATION_SEED = 77
+
+
+def train_router(
+    run: Path, minutes: float, steps: int, files: int, seed: int, report: Report
+) -> None:
+    """Passports and router over the space of the models folder, into that folder."""
+    torch.manual_seed(seed)
+    space = SemanticSpace.load()
+    vocabulary = len(space.reader.codes)
+    questions = QuestionEncoder(vocabulary)
+    passports = PassportEncoder(space.reader, questions.pieces)
+    questions.pieces.start_from_words(space.tower.model.embeddings.word_embeddings.weight)
+    report({"event": "preparing", "files": files})
+    corpus = RetrievalCorpus(space.tower.token_ids, vocabulary, seed, "train", files)
+    start(passports, questions, corpus)
+    plan = RetrievalPlan(minutes=minutes, steps=steps, files=files, seed=seed)
+    training = RetrievalTraining(corpus, passports, questions, plan, run / CHECKPOINT, report)
+    training.run()
+    figures = calibration(space, passports.eval(), questions.eval(), report)
+    card = {
+        "command": "ump train router",
+        "space_id": space.space_id,
+        "seed": seed,
+        "files": files,
+        "steps": training.step,
+        "minutes": training.seconds / 60,
+        **figures,
+    }
+    save_weights(models_dir() / PASSPORT_WEIGHTS, passports, card)
+    save_weights(models_dir() / ROUTER_WEIGHTS, questions, card)
+    purpose = (
+        "Passport encoder (of what the space's reader finds in a USV) and router (of the word"
+        " pieces of a question), trained together."
+    )
+    write_model_card((models_dir() / ROUTER_WEIGHTS).parent, "Router", purpose, card)
+    report({"event": "written", **figures})
+
+
+@torch.no_grad()
+def calibration(
+    space: SemanticSpace, passports: PassportEncoder, questions: QuestionEncoder, report: Report
+) -> dict[str, Any]:
+    """Slope and offset of the relevance on files of no training text, half of them of new words."""
+    episodes, asked, read = trial_files(space, passports, report)
+    router = Router(space.tower.token_ids, questions, slope=1.0, offset=0.0)
+    search = exact(passports_of(passports, read))
+    verdicts = [judge(router, router.ask(one.text), one.file, search) for one in asked]
+    slope, offset = calibrate(verdicts, asked)
+    figures = scores([one.scaled(slope, offset) for one in verdicts], asked)
+    figures.pop("reliability")
+    return {"slope": slope, "offset": offset, "files_in_store": len(episodes), **figures}
+
+
+def trial_files(
+    space: SemanticSpace, passports: PassportEncoder, report: Report
+) -> tuple[list[EpisodeSample], list[TrialQuestion], list[list[int]]]:
+    """Files of no training text, half of them of new words; questions; what is read of the files.
+
+    None of them is in `ump bench routing`.
+    """
+    episodes: list[EpisodeSample] = []
+    for split in ("new_combinations", "held_out"):
+        episodes += generate(CALIBRATION_SEED, split, CALIBRATION_FILES // 2)
+    read = read_back(
+        space, passports, [one.text for one in episodes],
+        lambda stage, done, total: report({"event": stage, "done": done, "total": total}),
+    )  # fmt: skip
+    asked, _ = unambiguous(
+        episodes, Ambiguity(episodes), range(len(episodes)), len(episodes), CALIBRATION_SEED
+    )
+    return episodes, asked, read
