@@ -237,9 +237,7 @@ def test_too_much_fresh_text_loses_its_oldest(house: House) -> None:
     texts = [f"{TEXTS[0]} {'word ' * 300}{number}" for number in range(6)]
     passports = house.answerer.passport_encoder.passports(house.answerer.space.encode(texts))
     fresh = [said(second, text) for second, text in enumerate(texts)]
-    text = house.answerer._fresh_text(
-        fresh, house.router.towards(passports[-1]), min_relevance=0.0
-    )
+    text = house.answerer._fresh_text(fresh, house.router.towards(passports[-1]), min_relevance=0.0)
     assert len(text) == FRESH_CHARACTERS
     assert " ".join(texts).endswith(text)
 
