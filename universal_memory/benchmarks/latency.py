@@ -16,6 +16,7 @@ from universal_memory.memory.store import MemoryStore
 from universal_memory.rendering.adapter import attach
 from universal_memory.rendering.fusion import fuse
 from universal_memory.routing.index import PassportIndex
+from universal_memory.routing.router import SHORTLIST
 from universal_memory.runtime.answerer import Answerer
 
 QUESTION = "Where did Anna leave the blue umbrella?"
@@ -32,7 +33,8 @@ def latency(model: str, files: int, repeats: int) -> dict[str, tuple[float, floa
         memory_id = store.add(MemoryFile.create(usv[0], passport, answerer.space.space_id, 0))
         index = filled_index(files)
         language_model, renderer = answerer.language_model, answerer.renderer
-        vector = answerer.router.route([QUESTION])[0]
+        asked = answerer.router.ask(QUESTION)
+        near = index.shortlist(asked.vector, SHORTLIST)
         slots = torch.from_numpy(usv[0])
         prompt = language_model.prompt_ids(QUESTION)
         filler = language_model.tokenizer.encode(EPISODE * 60, add_special_tokens=False)
@@ -44,8 +46,9 @@ def latency(model: str, files: int, repeats: int) -> dict[str, tuple[float, floa
 
         stages: dict[str, Callable[[], object]] = {
             "encode one episode": lambda: answerer.space.encode([EPISODE]),
-            "question to passport space": lambda: answerer.router.route([QUESTION]),
-            f"index search, {files} files": lambda: index.search(vector, 3),
+            "question to passport space": lambda: answerer.router.ask(QUESTION),
+            f"index search, {files} files": lambda: index.shortlist(asked.vector, SHORTLIST),
+            f"relevance of {SHORTLIST} files": lambda: answerer.router.rank(asked, near),
             "load and verify a file": lambda: store.get(memory_id),
             "render a file": lambda: renderer.render(slots),
             "first token, question only, one memory on": lambda: first_token(prompt),

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from universal_memory.commands import bench_routing
 from universal_memory.commands.console import echo_table
 
 app = typer.Typer(add_completion=False, help="Speeds and limits of the real parts.")
@@ -24,6 +25,9 @@ SplitOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option(help="Same seed, same texts and questions.")]
 BatchOption = Annotated[int, typer.Option(min=1, help="Questions decoded at once.")]
+
+app.command()(bench_routing.routing)
+app.command()(bench_routing.passports)
 
 
 @app.callback()
