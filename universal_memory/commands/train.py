@@ -59,7 +59,7 @@ def router(
     minutes: Minutes = 12.0,
     steps: Steps = 0,
     seed: Seed = 0,
-    files: Annotated[int, typer.Option(min=1000, help="Files to train on.")] = 48_000,
+    files: Annotated[int, typer.Option(min=1000, help="Files to train on.")] = 96_000,
     run: Run = Path("build/train/router"),
     teacher: Annotated[
         bool,

@@ -3,8 +3,8 @@
 Contrastive over all files of a batch (InfoNCE, van den Oord et al. 2018) for the place in passport
 space; for the verifier, over the right file and the wrong ones that lie nearest, a sigmoid loss
 (Zhai et al. 2023) for the level and a softmax for the order; and for what a passport carries, which
-rare word pieces of the questions are in which files. Half of a batch are files of few families, so
-that names and not kinds of facts decide.
+rare word pieces of the questions are in which files. Batches are of files that are easily confused
+(`RetrievalCorpus.batch`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,6 @@ class RetrievalPlan:
     memories: int = 768
     questions: int = 2
     wrong: int = 15
-    files: int = 48_000
     seed: int = 0
     checkpoint_minutes: float = 3.0
 
@@ -145,7 +144,8 @@ class RetrievalTraining:
         passports = self.passports.of_pieces(batch.files)
         seen = self.questions.pieces(batch.questions)
         points = self.questions.points(seen)
-        cosines = (points.float() @ passports.float().T).masked_fill(batch.rivals, -1.0)
+        with torch.autocast("cpu", enabled=False):  # differences of cosines are small
+            cosines = (points @ passports.T).masked_fill(batch.rivals, -1.0)
         right = batch.right.unsqueeze(1)
         order = F.cross_entropy(cosines * self.scale.exp(), batch.right)
         wrong = cosines.detach().scatter(1, right, -2.0)

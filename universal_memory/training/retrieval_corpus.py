@@ -27,6 +27,7 @@ FACTS, FACTS_SHARES = range(1, 7), (8, 3, 3, 1, 1, 1)  # of a file that is in no
 GROUP = 4  # near-duplicates: one family, some words in common
 RARE = 0.01  # share of the files up to which a piece is a name rather than wording
 FIRST_WORD = 1996  # word pieces before are signs and single letters
+FAMILIES, SHARING = 8, 3  # of a batch: families; files that share a piece with another one
 SWAPPED = 0.15  # of the rare pieces, at every step
 UNREAD = 0.01  # of a file's pieces: readers err
 
@@ -90,16 +91,14 @@ class RetrievalCorpus:
             self.document_frequency[list(set(pieces))] += 1 / count
         frequency = self.document_frequency
         self._rare = ((frequency > 0) & (frequency < RARE)).nonzero().squeeze(1)
+        self._holding: dict[int, list[int]] = {piece: [] for piece in self._rare.tolist()}
+        for number, pieces in enumerate(self.files):
+            for piece in set(pieces) & self._holding.keys():
+                self._holding[piece].append(number)
 
     def batch(self, random: Random, size: int, per_file: int) -> RetrievalBatch:
-        """About `size` files, half of them of few families, and up to `per_file` questions each."""
-        chosen: list[int] = []
-        for family in random.sample(self.families, min(8, len(self.families))):
-            chosen += random.sample(family, min(size // 16, len(family)))
-        while len(chosen) < size:  # neighbours: near-duplicates lie side by side
-            start = random.randrange(len(self.files))
-            chosen += range(start, min(start + 2, len(self.files)))
-        chosen = list(dict.fromkeys(chosen))
+        """About `size` files, and up to `per_file` questions each."""
+        chosen = self._choose(random, size)
         place = {file: row for row, file in enumerate(chosen)}
         questions: list[tuple[int, ...]] = []
         right: list[int] = []
@@ -123,6 +122,26 @@ class RetrievalCorpus:
             torch.tensor(right),
             masked,
         )
+
+    def _choose(self, random: Random, size: int) -> list[int]:
+        """Numbers of files that are easily confused.
+
+        A quarter is of few families; a quarter shares a rare piece of a question; the others are
+        neighbours, since near-duplicates lie side by side.
+        """
+        chosen: list[int] = []
+        for family in random.sample(self.families, min(FAMILIES, len(self.families))):
+            chosen += random.sample(family, min(size // (4 * FAMILIES), len(family)))
+        while len(chosen) < size // 2:
+            file = random.randrange(len(self.files))
+            wording = random.choice(random.choice(self.facts[file]).wordings)
+            named = [piece for piece in wording if piece in self._holding]
+            holding = self._holding[random.choice(named)] if named else []
+            chosen += [file, *random.sample(holding, min(SHARING, len(holding)))]
+        while len(chosen) < size:
+            start = random.randrange(len(self.files))
+            chosen += range(start, min(start + 2, len(self.files)))
+        return list(dict.fromkeys(chosen))
 
     def _swap(self, random: Random) -> torch.Tensor:
         """Some rare pieces stand for any others, the same in files and questions.

@@ -50,7 +50,7 @@ def train_router(
     report({"event": "preparing", "files": files})
     corpus = RetrievalCorpus(space.tower.token_ids, vocabulary, seed, "train", files)
     start(passports, questions, corpus)
-    plan = RetrievalPlan(minutes=minutes, steps=steps, files=files, seed=seed)
+    plan = RetrievalPlan(minutes=minutes, steps=steps, seed=seed)
     training = RetrievalTraining(corpus, passports, questions, plan, run / CHECKPOINT, report)
     training.run()
     figures = calibration(space, passports.eval(), questions.eval(), report)
