@@ -252,3 +252,16 @@ def test_many_threads(tmp_path: Path) -> None:
         thread.join()
     assert failures == []
     assert index.ids() == [name for row, name in enumerate(ids) if row % 3]
+
+
+def test_shortlist_is_the_search_with_passports() -> None:
+    drawn = np.random.default_rng(5).normal(size=(40, 1024)).astype(np.float32)
+    index = PassportIndex()
+    index.add([f"{number:064x}" for number in range(40)], drawn)
+    index.remove(f"{3:064x}")
+    found = index.shortlist(drawn[7], 10)
+    assert [memory_id for memory_id, _ in found] == [one for one, _ in index.search(drawn[7], 10)]
+    for memory_id, passport in found:
+        expected = drawn[int(memory_id, 16)]
+        np.testing.assert_allclose(passport, expected / np.linalg.norm(expected), atol=1e-6)
+    assert PassportIndex().shortlist(drawn[7], 10) == []
