@@ -144,14 +144,49 @@ def capacity(
     _write(output, {**_head(model, split, seed, batch), **figures})
 
 
-def _counts(text: str) -> list[int]:
-    """Whole numbers from 1 of a comma-separated list."""
+@app.command()
+def refinement(
+    model: ModelOption = "smollm2-135m",
+    steps: Annotated[str, typer.Option(help="Numbers of gradient steps.")] = "0,4,16",
+    rate: Annotated[float, typer.Option(help="Of every number of a USV, a step.")] = 0.02,
+    facts: Annotated[int, typer.Option(min=1, help="Facts in a file.")] = 1,
+    episodes: Annotated[int, typer.Option(min=1, help="Files.")] = 60,
+    split: SplitOption = "held_out",
+    seed: SeedOption = 20261122,
+    output: JsonFileOption = None,
+) -> None:
+    """What a USV gains from gradient steps through the frozen renderer, and what they cost."""
+    counts = _counts(steps, least=0)
+    from universal_memory.benchmarks.recall import fresh_answerer
+    from universal_memory.benchmarks.refinement import refinement as measure
+
+    with fresh_answerer(model) as answerer, _progress() as advance:
+        rows = measure(answerer, episodes, facts, counts, rate, split, seed, advance)
+    typer.echo(
+        f"{model}, {_machine()}, {episodes} files of {facts}, split {split}, seed {seed},"
+        f" rate {rate}"
+    )
+    echo_table(
+        ["steps", "questions", "exact", "seconds a file", "moved"],
+        [
+            (
+                row["steps"], row["questions"], _share(row["exact_match"]),
+                f"{row['seconds']:.2f}", _share(row["moved"]),
+            )
+            for row in rows
+        ],
+    )  # fmt: skip
+    _write(output, {**_head(model, split, seed, 1), "rate": rate, "facts": facts, "rows": rows})
+
+
+def _counts(text: str, least: int = 1) -> list[int]:
+    """Whole numbers from `least` of a comma-separated list."""
     try:
         counts = [int(part) for part in text.split(",") if part.strip()]
     except ValueError:
         counts = []
-    if not counts or min(counts) < 1:
-        raise typer.BadParameter(f"{text!r}: give whole numbers from 1, as 1,2,4")
+    if not counts or min(counts) < least:
+        raise typer.BadParameter(f"{text!r}: give whole numbers from {least}, as 1,2,4")
     return counts
 
 
