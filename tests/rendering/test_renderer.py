@@ -13,7 +13,12 @@ from torch import Tensor
 from universal_memory.rendering.architecture import ArchitectureMap, inspect_architecture
 from universal_memory.rendering.fusion import fuse
 from universal_memory.rendering.piece_tokens import NONE, spoken
-from universal_memory.rendering.renderer import Renderer, RendererConfig, RendererNotFoundError
+from universal_memory.rendering.renderer import (
+    Renderer,
+    RendererConfig,
+    RendererNotFoundError,
+    earlier,
+)
 from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.space.slot_reader import SlotReader
 from universal_memory.weights import read_card, save_weights
@@ -70,14 +75,10 @@ def test_a_rank_is_a_token_of_a_word_piece(renderer: Renderer, reader: SlotReade
     assert not adapter.keys.requires_grad
 
 
-def test_a_key_waits_for_the_token_before(renderer: Renderer) -> None:
-    tokens = torch.full((1, 4, 4), NONE)
-    tokens[0, 0, :2] = torch.tensor([7, 8])
-    tokens[0, 1, :1] = 9
-    before = renderer._said_before(tokens)
-    assert before[0, 0, :2].tolist() == [NONE, 7]
-    assert before[0, 1, :2].tolist() == [8, 9]
-    assert before[0, 2, 0] == 9
+def test_tokens_before_are_of_the_same_memory() -> None:
+    tokens, memory = torch.tensor([7, 8, 9, 5, 6]), torch.tensor([0, 0, 0, 1, 1])
+    assert earlier(tokens, memory, 1).tolist() == [NONE, 7, 8, NONE, 5]
+    assert earlier(tokens, memory, 2).tolist() == [NONE, NONE, 7, NONE, NONE]
 
 
 def test_memories_together_are_their_fusion(renderer: Renderer) -> None:

@@ -28,6 +28,7 @@ def renderer() -> Renderer:
     renderer = Renderer(config, reader, TokenEmbeddings(model), tokens)
     renderer.token = torch.nn.Parameter(renderer.token[:, :16].clone())  # fewer than the model has
     renderer.key_after = torch.nn.Parameter(renderer.key_after[:, :16].clone())
+    renderer.key_after_two = torch.nn.Parameter(renderer.key_after_two[:, :16].clone())
     return renderer
 
 
@@ -45,10 +46,12 @@ def test_ridge_recovers_a_linear_map() -> None:
 def test_keys_fire_at_the_token_they_wait_for(renderer: Renderer) -> None:
     tokens = read_tokens()
     drawn = torch.Generator().manual_seed(2)
-    meaning = torch.randn(2, WIDTH, INNER, generator=drawn)
-    inputs = renderer.surroundings.embeddings.inputs(tokens) @ meaning
-    found = start_keys(renderer, inputs, tokens, strength=1e-3)
-    assert found > 0.9
+    meaning = torch.randn(2, 2 * WIDTH, INNER, generator=drawn)
+    before = tokens.roll(1)
+    embeddings = renderer.surroundings.embeddings
+    both = torch.cat([embeddings.inputs(tokens), embeddings.inputs(before)], dim=1)
+    inputs = both @ meaning
+    assert min(start_keys(renderer, inputs, tokens, before, strength=1e-3)) > 0.9
     short = renderer.surroundings.embeddings.inputs(torch.arange(VOCABULARY)) @ renderer.token
     fired = inputs[1, :200] @ (short @ renderer.key_after[1]).detach().T
     own = fired[torch.arange(200), tokens[:200]]
@@ -58,7 +61,8 @@ def test_keys_fire_at_the_token_they_wait_for(renderer: Renderer) -> None:
 
 def test_keys_find_nothing_where_there_is_nothing(renderer: Renderer) -> None:
     noise = torch.randn(2, SAMPLES, INNER, generator=torch.Generator().manual_seed(3))
-    assert start_keys(renderer, noise, read_tokens()) < 0.1
+    tokens = read_tokens()
+    assert max(start_keys(renderer, noise, tokens, tokens.roll(1))) < 0.1
 
 
 def test_a_word_is_said_louder_than_all_others(renderer: Renderer) -> None:

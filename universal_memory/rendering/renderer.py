@@ -3,9 +3,9 @@
 Each word piece in a slot's seat is a rank or a few: for every adapted layer a key (when to fire, in
 the space of the down projection's input) and a value (what to add to the residual stream), as in
 the reading of MLPs as key-value memories (Geva et al. 2021). A value says a token of the piece,
-with the model's own output embedding; a key knows what the piece is to the memory, which token was
-said just before it, and which of the memory's words it belongs with. A small LoRA shared by all
-memories carries the manner of answering and belongs to the renderer, not to a memory.
+with the model's own output embedding; a key knows what the piece is to the memory, which two tokens
+were said just before it, and which of the memory's words it belongs with. A small LoRA shared by
+all memories carries the manner of answering and belongs to the renderer, not to a memory.
 """
 
 from __future__ import annotations
@@ -121,12 +121,13 @@ class Renderer(nn.Module):
             nn.Linear(width, config.hidden), nn.GELU(), nn.Linear(config.hidden, width)
         )
         self.attention = nn.Linear(width, 2 * ATTENTION_WIDTH)
-        # The model's tokens in few dimensions: the one said before a piece, and those of the words
-        # the piece belongs with.
+        # The model's tokens in few dimensions: the two said before one, and those of the words it
+        # belongs with.
         short = min(width, embeddings.width)
         self.token = nn.Parameter(torch.randn(embeddings.width, short) / embeddings.width**0.5)
         self.key = nn.Parameter(torch.randn(count, width, config.d_in) * 0.1 / width**0.5)
         self.key_after = nn.Parameter(torch.randn(count, short, config.d_in) / short**0.5)
+        self.key_after_two = nn.Parameter(torch.zeros(count, short, config.d_in))
         self.key_with = nn.Parameter(torch.randn(count, short, config.d_in) * 0.1 / short**0.5)
         self.key_rest = nn.Parameter(torch.zeros(()))  # share of `key` in a piece's later tokens
         self.value = nn.Parameter(torch.randn(count, width, config.d_out) * 2e-3)
@@ -174,14 +175,16 @@ class Renderer(nn.Module):
         tokens = spoken(self.tokens, reading.pieces, reading.flags)
         tokens = tokens.masked_fill(~reading.taken.unsqueeze(-1), NONE)  # [memories, 64, 4]
         seats = self._seats(usv)
-        said, belongs = self._said_before(tokens), self._belongs_with(seats, tokens)
+        belongs = self._belongs_with(seats, tokens)
         memory, seat, place = (tokens != NONE).nonzero().unbind(-1)
+        said = tokens[memory, seat, place]
         first = (place == 0).unsqueeze(-1)
         own = seats[memory, seat]
         keys = torch.matmul(torch.where(first, own, self.key_rest * own), self.key)
-        keys = keys + torch.matmul(self._short(said[memory, seat, place]), self.key_after)
+        keys = keys + torch.matmul(self._short(earlier(said, memory, 1)), self.key_after)
+        keys = keys + torch.matmul(self._short(earlier(said, memory, 2)), self.key_after_two)
         keys = keys + torch.matmul(belongs[memory, seat] * first, self.key_with)
-        words = self.surroundings.embeddings.outputs(tokens[memory, seat, place]) @ self.word
+        words = self.surroundings.embeddings.outputs(said) @ self.word
         gain = torch.where(first, self.word_gain[:, :1], self.word_gain[:, 1:])
         values = gain * words + torch.matmul(own * first, self.value)
         return RenderedMemories(self._scaled(keys, values), memory)
@@ -202,14 +205,6 @@ class Renderer(nn.Module):
         there = tokens[..., :1] != NONE
         scores = scores.masked_fill(~there.mT, -1e4)
         return scores.softmax(-1) @ self._short(tokens[..., 0])
-
-    @staticmethod
-    def _said_before(tokens: Tensor) -> Tensor:
-        """The token before each token in the memory's text, -1 at its start: [memories, 64, 4]."""
-        count = (tokens != NONE).sum(-1)
-        last = tokens.gather(-1, (count - 1).clamp(min=0).unsqueeze(-1)).squeeze(-1)
-        before = F.pad(last[:, :-1], (1, 0), value=NONE)
-        return torch.cat([before.unsqueeze(-1), tokens[..., :-1]], dim=-1)
 
     def manner(self) -> Adapter:
         """The shared LoRA: the manner of answering, no memory in it."""
@@ -238,3 +233,13 @@ class Renderer(nn.Module):
         Its rank is the number of tokens that the model has for the memory's word pieces.
         """
         return self(usv.unsqueeze(0)).adapter
+
+
+def earlier(tokens: Tensor, memory: Tensor, steps: int) -> Tensor:
+    """The token so many `steps` before each in its memory, -1 before its first: int64 [tokens].
+
+    `tokens`, `memory`: int64 [tokens], in the order of the text, memory after memory.
+    """
+    before = F.pad(tokens, (steps, 0), value=NONE)[: len(tokens)]
+    same = F.pad(memory, (steps, 0), value=-1)[: len(tokens)] == memory
+    return before.masked_fill(~same, NONE)

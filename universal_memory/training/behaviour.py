@@ -34,8 +34,9 @@ from universal_memory.training.muon import Muon
 from universal_memory.training.split_decoder import SplitDecoder
 from universal_memory.training.warm_start import start_keys, start_words
 
-MAPS = frozenset(("key", "key_after", "key_with", "value", "token", "word"))
+MAPS = frozenset(("key", "key_after", "key_after_two", "key_with", "value", "token", "word"))
 START_BATCHES = 12
+PARTS = 4  # of a batch, by length of the sequences
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ class BehaviourTraining:
         Short and long sequences run apart, so that the short ones are not padded to the long.
         """
         states, order = [], []
-        for part in batch.lengths.argsort().chunk(2):
+        for part in batch.lengths.argsort().chunk(PARTS):
             ids = batch.ids[part, : int(batch.lengths[part].max())].to(self.device)
             hidden = self.decoder.below(ids)
             own = adapter.gated(gates[part.to(self.device)])
@@ -248,7 +249,7 @@ class BehaviourTraining:
             for layer in self.renderer.config.layers
         ]
         shape = replace(self.plan.shape, recitals=self.plan.shape.memories)
-        inputs, outputs, tokens = [], [], []
+        inputs, outputs, tokens, before = [], [], [], []
         for part in range(START_BATCHES):
             generator = EpisodeGenerator(seed=20_000_003 + part)
             batch = make_batch(
@@ -259,8 +260,11 @@ class BehaviourTraining:
             inputs.append(seen[0].cpu())
             outputs.append(seen[1].cpu())
             tokens.append(batch.ids[mask])
+            before.append(batch.ids.roll(1, dims=1)[mask])
         self.renderer.calibrate(torch.cat(inputs, 1), torch.cat(outputs, 1))
-        found = start_keys(self.renderer, torch.cat(inputs, 1), torch.cat(tokens))
+        found = start_keys(
+            self.renderer, torch.cat(inputs, 1), torch.cat(tokens), torch.cat(before)
+        )
         start_words(self.renderer)
         self.report({"event": "start", "tokens_found": found})
 
