@@ -254,14 +254,19 @@ def test_many_threads(tmp_path: Path) -> None:
     assert index.ids() == [name for row, name in enumerate(ids) if row % 3]
 
 
-def test_shortlist_is_the_search_with_passports() -> None:
-    drawn = np.random.default_rng(5).normal(size=(40, 1024)).astype(np.float32)
+@pytest.mark.parametrize("saved", [False, True])
+def test_shortlist_is_the_search_with_passports(tmp_path: Path, saved: bool) -> None:
+    drawn = np.random.default_rng(5).normal(size=(1200, 1024)).astype(np.float32)
     index = PassportIndex()
-    index.add([f"{number:064x}" for number in range(40)], drawn)
+    for start in (0, 600):  # grows
+        index.add([f"{start + number:064x}" for number in range(600)], drawn[start : start + 600])
     index.remove(f"{3:064x}")
+    if saved:
+        index.save(tmp_path / "index")
+        index = PassportIndex.load(tmp_path / "index")
     found = index.shortlist(drawn[7], 10)
     assert [memory_id for memory_id, _ in found] == [one for one, _ in index.search(drawn[7], 10)]
     for memory_id, passport in found:
         expected = drawn[int(memory_id, 16)]
-        np.testing.assert_allclose(passport, expected / np.linalg.norm(expected), atol=1e-6)
+        np.testing.assert_allclose(passport, expected / np.linalg.norm(expected), atol=1e-4)
     assert PassportIndex().shortlist(drawn[7], 10) == []

@@ -90,7 +90,9 @@ class PassportIndex:
                     self.remove(memory_id)
             self._reserve(len(last))
             labels = np.arange(len(self._ids), len(self._ids) + len(last))
-            self._graph.add_items(vectors[list(last.values())], labels, num_threads=1)
+            chosen = vectors[list(last.values())]
+            self._graph.add_items(chosen, labels, num_threads=1)
+            self._at_hand[labels] = chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
             self._ids += last
             self._labels.update(zip(last, map(int, labels), strict=True))
 
@@ -105,6 +107,7 @@ class PassportIndex:
             blank[0, label % self.dimensions] = 1.0
             self._graph.add_items(blank, [label], num_threads=1)
             self._graph.mark_deleted(label)
+            self._at_hand[label] = 0.0
             self._ids[label] = None
             if len(self._ids) > _BATCH and len(self._labels) < len(self._ids) // 2:
                 self._compact()
@@ -126,10 +129,14 @@ class PassportIndex:
             return [(memory_id, cosine) for memory_id, cosine in found if memory_id is not None]
 
     def shortlist(self, vector: ArrayLike, k: int) -> list[tuple[str, NDArray[np.float32]]]:
-        """The k nearest memories with their passports, of unit norm; the nearest first."""
+        """The k nearest memories with their passports, of unit norm; the nearest first.
+
+        Passports are rounded to half precision.
+        """
         with self._lock:
             ids = [memory_id for memory_id, _ in self.search(vector, k)]
-            return list(zip(ids, self._vectors(ids), strict=True)) if ids else []
+            rows = self._at_hand[[self._labels[memory_id] for memory_id in ids]]
+            return list(zip(ids, rows.astype(np.float32), strict=True))
 
     def synchronise(self, store: MemoryStore) -> bool:
         """Make the index hold exactly the readable memories of `store`; whether that changed it.
@@ -224,14 +231,22 @@ class PassportIndex:
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
             raise IndexFileError(f"cannot read index {path}: {error}") from error
         index._capacity = len(ids) + _BATCH
+        index._at_hand = np.zeros((index._capacity, dimensions), np.float16)
         index._ids = ids
         index._labels = {memory_id: label for label, memory_id in enumerate(ids) if memory_id}
+        known = list(index._labels.items())
+        for start in range(0, len(known), _BATCH):
+            part = known[start : start + _BATCH]
+            rows = index._vectors([memory_id for memory_id, _ in part])
+            index._at_hand[[label for _, label in part]] = rows
         return index
 
     def _clear(self, capacity: int) -> None:
         self._capacity = capacity
         self._ids: list[str | None] = []  # label → id, None once removed
         self._labels: dict[str, int] = {}
+        # Of unit norm: hnswlib takes 20 us to give one passport back, too long for a shortlist.
+        self._at_hand = np.zeros((capacity, self.dimensions), np.float16)
         self._graph = hnswlib.Index(space="cosine", dim=self.dimensions)
         self._graph.init_index(
             max_elements=capacity, M=_LINKS, ef_construction=_CONSTRUCTION_EFFORT, random_seed=100
@@ -242,6 +257,9 @@ class PassportIndex:
         if needed > self._capacity:
             self._capacity = max(needed, 2 * self._capacity)
             self._graph.resize_index(self._capacity)
+            grown = np.zeros((self._capacity, self.dimensions), np.float16)
+            grown[: len(self._at_hand)] = self._at_hand
+            self._at_hand = grown
 
     def _compact(self) -> None:
         """Rebuild without the removed items, which otherwise slow down every search."""
