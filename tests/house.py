@@ -58,7 +58,7 @@ class SignpostRouter(Router):
     def logits(
         self, question: RoutedQuestion, passports: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        return self.slope * passports @ question.vector + self.offset
+        return np.asarray(self.calibration(passports @ question.vector), np.float32)
 
 
 @dataclass

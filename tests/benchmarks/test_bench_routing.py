@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from universal_memory.benchmarks import routing as bench
 from universal_memory.commands.bench import app
+from universal_memory.routing.calibration import Calibration
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.routing.question import QuestionEncoder
 from universal_memory.routing.router import Router
@@ -32,7 +33,7 @@ def untrained(tower: TextTower, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     passports = PassportEncoder(space.reader, questions.pieces)
     corpus = RetrievalCorpus(tower.token_ids, len(space.reader.codes), 0, "train", 100)
     start(passports, questions, corpus)
-    router = Router(tower.token_ids, questions, 1.0, 0.0)
+    router = Router(tower.token_ids, questions, Calibration())
     monkeypatch.setattr(SemanticSpace, "load", lambda: space)
     monkeypatch.setattr(PassportEncoder, "load", lambda space: passports.requires_grad_(False))
     monkeypatch.setattr(Router, "load", lambda space: router)

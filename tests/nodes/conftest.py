@@ -39,7 +39,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_weights(folder / SPACE_WEIGHTS, encoder, {"space_id": "untrained/1"})
     save_weights(folder / READER_WEIGHTS, reader, {"space_id": "untrained/1"})
     # Every memory is relevant to every question.
-    card = {"space_id": "untrained/1", "slope": 1.0, "offset": 20.0}
+    card = {"space_id": "untrained/1", "slope": 1.0, "rivalry": 0.0, "offset": 20.0}
     questions = QuestionEncoder()
     save_weights(folder / ROUTER_WEIGHTS, questions, card)
     passports = PassportEncoder(reader, questions.pieces)

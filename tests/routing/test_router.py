@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from universal_memory.routing.calibration import Calibration
 from universal_memory.routing.question import QuestionEncoder
 from universal_memory.routing.router import WEIGHTS, Router
 from universal_memory.space.encoder import UniversalEncoder
@@ -23,7 +24,7 @@ QUESTION = "Where did Anna leave the blue umbrella?"
 @pytest.fixture(scope="module")
 def router(tower: TextTower) -> Router:
     torch.manual_seed(0)
-    return Router(tower.token_ids, QuestionEncoder(), slope=20.0, offset=-10.0)
+    return Router(tower.token_ids, QuestionEncoder(), Calibration(20.0, 0.0, -10.0))
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_most_relevant_comes_first(router: Router) -> None:
 
 
 def test_calibration_is_a_line_through_the_log_odds(tower: TextTower, router: Router) -> None:
-    plain = Router(tower.token_ids, router.encoder, slope=1.0, offset=0.0)
+    plain = Router(tower.token_ids, router.encoder, Calibration())
     asked, given = router.ask(QUESTION), passports(4)
     expected = 20.0 * plain.logits(asked, given) - 10.0
     np.testing.assert_allclose(router.logits(asked, given), expected, atol=1e-3)
@@ -89,11 +90,11 @@ def test_relevance_is_the_logistic() -> None:
 def test_saved_one_comes_back_with_its_calibration(
     router: Router, space: SemanticSpace, tmp_path: Path
 ) -> None:
-    card = {"space_id": "s", "slope": 12.5, "offset": -3.25}
+    card = {"space_id": "s", "slope": 12.5, "rivalry": 0.5, "offset": -3.25}
     save_weights(tmp_path / WEIGHTS, router.encoder, card)
     assert (tmp_path / WEIGHTS).stat().st_size <= 25e6
     loaded = Router.load(space, tmp_path)
-    assert (loaded.slope, loaded.offset) == (12.5, -3.25)
+    assert loaded.calibration == Calibration(12.5, 0.5, -3.25)
     question = ["Who waters the fern?"]
     assert float(loaded.route(question)[0] @ router.route(question)[0]) > 0.9999
 

@@ -15,6 +15,7 @@ from universal_memory.memory.store import MemoryStore
 from universal_memory.rendering.piece_tokens import piece_tokens
 from universal_memory.rendering.renderer import Renderer, RendererConfig
 from universal_memory.rendering.token_embeddings import TokenEmbeddings
+from universal_memory.routing.calibration import Calibration
 from universal_memory.routing.index import PassportIndex
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.routing.router import QuestionEncoder
@@ -80,7 +81,7 @@ def house(
         piece_tokens(space.tower.codes.pieces, language_model.tokenizer),
     )
     renderer.requires_grad_(False).value.mul_(500)  # loud enough to change every answer
-    router = SignpostRouter(space.tower.token_ids, QuestionEncoder(), slope=20.0, offset=-6.0)
+    router = SignpostRouter(space.tower.token_ids, QuestionEncoder(), Calibration(20.0, 0.0, -6.0))
     router.signs = {}
     answerer = Answerer(
         language_model, renderer, space, passport_encoder, router, store, PassportIndex(),

@@ -22,7 +22,7 @@ def test_logistic_is_recovered() -> None:
     drawn = torch.Generator().manual_seed(0)
     x = torch.rand(8000, generator=drawn, dtype=torch.float64) * 2 - 1
     y = (torch.rand(8000, generator=drawn) < torch.sigmoid(6 * x - 2)).double()
-    slope, offset = fit_logistic(x, y)
+    slope, offset = fit_logistic(x.unsqueeze(1), y)
     assert slope == pytest.approx(6, rel=0.1)
     assert offset == pytest.approx(-2, rel=0.1)
 

@@ -73,8 +73,9 @@ def verdicts() -> tuple[list[Verdict], list[TrialQuestion]]:
 
 
 def test_every_second_right_file_is_taken_out() -> None:
-    logits, outcomes = relevance_samples(*verdicts())
-    assert len(logits) == 120
+    logits, against, outcomes = relevance_samples(*verdicts())
+    assert len(logits) == len(against) == 120
+    assert against[0] < -2 < 3 < against[1]  # the best one is the others' rival
     assert outcomes.sum() == 20
     assert torch.equal(logits > 0, outcomes > 0.5)
 
@@ -94,7 +95,7 @@ def test_calibration_makes_probabilities_of_log_odds() -> None:
         for one in found
     ]
     blurred[0] = Verdict((90, 0, 91), (20.0, -15.0, -20.0), 1, 1, (20.0, -20.0))
-    slope, offset = calibrate(blurred, asked)
-    scaled = [one.scaled(slope, offset) for one in blurred]
+    calibration = calibrate(blurred, asked)
+    scaled = [one.calibrated(calibration) for one in blurred]
     before, after = (scores(one, asked)["calibration_error"] for one in (blurred, scaled))
     assert after < before

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from universal_memory.resources import models_dir
+from universal_memory.routing.calibration import Calibration
 from universal_memory.routing.pieces import Lists, Seen
 from universal_memory.routing.question import MAX_PIECES, QuestionEncoder
 from universal_memory.space.semantic_space import SemanticSpace
@@ -37,17 +38,16 @@ class RoutedQuestion:
 class Router:
     """Questions to passport space, with calibrated relevance.
 
-    `tokenise`: word pieces of a text (`TextTower.token_ids`). `slope`, `offset`: of the logistic
-    that turns the encoder's log-odds into the probability that a memory helps the question, fitted
-    on questions of new words to a large store (Platt scaling; in the weights' card).
+    `tokenise`: word pieces of a text (`TextTower.token_ids`). `calibration`: of the encoder's
+    log-odds, fitted on questions to stores of several sizes (in the weights' card).
     """
 
     def __init__(
-        self, tokenise: Tokenise, encoder: QuestionEncoder, slope: float, offset: float
+        self, tokenise: Tokenise, encoder: QuestionEncoder, calibration: Calibration
     ) -> None:
         self.tokenise = tokenise
         self.encoder = encoder.eval().requires_grad_(False)
-        self.slope, self.offset = slope, offset
+        self.calibration = calibration
 
     @classmethod
     def load(cls, space: SemanticSpace, folder: Path | None = None) -> Router:
@@ -59,7 +59,8 @@ class Router:
         encoder = QuestionEncoder(len(space.reader.codes))
         load_weights(path, encoder, space.space_id)
         card = read_card(path)
-        return cls(space.tower.token_ids, encoder, float(card["slope"]), float(card["offset"]))
+        calibration = Calibration(card["slope"], card["rivalry"], card["offset"])
+        return cls(space.tower.token_ids, encoder, calibration)
 
     @torch.inference_mode()
     def ask(self, question: str) -> RoutedQuestion:
@@ -77,13 +78,16 @@ class Router:
     def logits(
         self, question: RoutedQuestion, passports: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Log-odds that memories are relevant, from their passports [memories, 1024]."""
+        """Log-odds that memories are relevant, from their passports [memories, 1024].
+
+        They are each other's rivals (`Calibration`).
+        """
         given = torch.from_numpy(np.ascontiguousarray(passports, dtype=np.float32))
         presences = self.encoder.verifier.presences(question.seen, given)
         every = torch.arange(len(given)).unsqueeze(0)
         cosines = question.point @ given.T
         found = self.encoder.logits(question.seen, presences, cosines, every)[0]
-        return np.asarray((self.slope * found + self.offset).numpy())
+        return np.asarray(self.calibration(found.numpy()), np.float32)
 
     def rank(
         self, question: RoutedQuestion, memories: Sequence[tuple[str, NDArray[np.float32]]]

@@ -20,22 +20,25 @@ class ReliabilityBin:
     true: float
 
 
-def fit_logistic(x: Tensor, y: Tensor) -> tuple[float, float]:
-    """Slope and offset of the logistic regression of y (0 or 1) on x, float64 [samples]."""
-    parameters = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+def fit_logistic(x: Tensor, y: Tensor) -> list[float]:
+    """Weights, and offset last, of the logistic regression of y (0 or 1) on x.
+
+    `x`: float64 [samples, features]; `y`: float64 [samples].
+    """
+    parameters = torch.zeros(x.shape[1] + 1, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([parameters], max_iter=200, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        logit = parameters[0] * x + parameters[1]
+        logit = x @ parameters[:-1] + parameters[-1]
         loss = F.binary_cross_entropy_with_logits(logit, y)
         loss.backward()
         return loss
 
     with torch.enable_grad():
         optimizer.step(closure)
-    slope, offset = parameters.detach().tolist()
-    return slope, offset
+    fitted: list[float] = parameters.detach().tolist()
+    return fitted
 
 
 def reliability(probability: Tensor, outcome: Tensor, bins: int = 10) -> list[ReliabilityBin]:

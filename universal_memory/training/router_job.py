@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from universal_memory.resources import models_dir
+from universal_memory.routing.calibration import Calibration
 from universal_memory.routing.passport import ROUTER_WEIGHTS, PassportEncoder
 from universal_memory.routing.passport import WEIGHTS as PASSPORT_WEIGHTS
 from universal_memory.routing.question import QuestionEncoder
@@ -22,6 +24,7 @@ from universal_memory.training.retrieval import RetrievalPlan, RetrievalTraining
 from universal_memory.training.retrieval_corpus import RetrievalCorpus, generate
 from universal_memory.training.routing_trial import (
     TrialQuestion,
+    Verdict,
     calibrate,
     exact,
     judge,
@@ -35,6 +38,7 @@ Report = Callable[[dict[str, Any]], None]
 CHECKPOINT = "checkpoint.pt"
 CALIBRATION_FILES = 8192
 CALIBRATION_SEED = 77
+STORES = (64, 1024, 8192)  # files in the stores that relevance is fitted on
 DATA = (
     "Synthetic episodes of universal_memory/training/corpora, as word pieces; the same files come"
     " again and again, each time with other rare pieces swapped for any of the vocabulary, so that"
@@ -59,7 +63,7 @@ def train_router(
     plan = RetrievalPlan(minutes=minutes, steps=steps, seed=seed)
     training = RetrievalTraining(corpus, passports, questions, plan, run / CHECKPOINT, report)
     training.run()
-    figures = calibration(space, passports.eval(), questions.eval(), report)
+    figures = calibrated(space, passports.eval(), questions.eval(), report)
     card = {
         "command": "ump train router",
         "space_id": space.space_id,
@@ -80,18 +84,37 @@ def train_router(
 
 
 @torch.no_grad()
-def calibration(
+def calibrated(
     space: SemanticSpace, passports: PassportEncoder, questions: QuestionEncoder, report: Report
 ) -> dict[str, Any]:
-    """Slope and offset of the relevance on files of no training text, half of them of new words."""
+    """Calibration of the relevance, and scores, on files of no training text.
+
+    Half of them are of new words; a third of the questions is put to stores of each of STORES.
+    """
     episodes, asked, read = trial_files(space, passports, report)
-    router = Router(space.tower.token_ids, questions, slope=1.0, offset=0.0)
-    search = exact(passports_of(passports, read))
-    verdicts = [judge(router, router.ask(one.text), one.file, search) for one in asked]
-    slope, offset = calibrate(verdicts, asked)
-    figures = scores([one.scaled(slope, offset) for one in verdicts], asked)
-    figures.pop("reliability")
-    return {"slope": slope, "offset": offset, "files_in_store": len(episodes), **figures}
+    router = Router(space.tower.token_ids, questions, Calibration())
+    every = passports_of(passports, read)
+    drawn = np.random.default_rng(CALIBRATION_SEED)
+    whole = exact(every)
+    verdicts: list[Verdict] = []
+    sizes: list[int] = []
+    for number, one in enumerate(asked):  # a robot's store may be small or large
+        size = STORES[number // 2 % len(STORES)]
+        others = drawn.choice(len(every), min(size, len(every)), replace=False)
+        small = exact(every, np.union1d(others, [one.file]))
+        search = whole if size >= len(every) else small
+        verdicts.append(judge(router, router.ask(one.text), one.file, search))
+        sizes.append(size)
+    calibration = calibrate(verdicts, asked)
+    figures: dict[str, Any] = vars(calibration) | {"calibration_files": len(episodes)}
+    for size in STORES:
+        rows = [number for number, found in enumerate(sizes) if found == size]
+        part = scores(
+            [verdicts[row].calibrated(calibration) for row in rows], [asked[row] for row in rows]
+        )
+        part.pop("reliability")
+        figures |= {f"{name}_{size}": value for name, value in part.items()}
+    return figures
 
 
 def trial_files(

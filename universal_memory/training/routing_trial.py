@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from universal_memory.routing.calibration import Calibration, rivals
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.routing.pieces import Lists
 from universal_memory.routing.router import SHORTLIST, RoutedQuestion, Router
@@ -57,12 +58,12 @@ class Verdict:
     near: int
     others: tuple[float, ...]
 
-    def scaled(self, slope: float, offset: float) -> Verdict:
-        """The same with calibrated log-odds; `slope` is positive."""
+    def calibrated(self, calibration: Calibration) -> Verdict:
+        """The same with calibrated log-odds, from those of an uncalibrated router."""
         return replace(
             self,
-            logits=tuple(slope * one + offset for one in self.logits),
-            others=tuple(slope * one + offset for one in self.others),
+            logits=tuple(calibration(self.logits).tolist()),
+            others=tuple(calibration(self.others).tolist()),
         )
 
 
@@ -93,14 +94,16 @@ def passports_of(passports: PassportEncoder, read: Sequence[list[int]]) -> NDArr
     return np.concatenate(parts)
 
 
-def exact(passports: NDArray[np.float32]) -> Shortlist:
-    """Search by comparing with every passport."""
+def exact(passports: NDArray[np.float32], files: NDArray[np.int64] | None = None) -> Shortlist:
+    """Search by comparing with every passport, of `files` alone if given."""
+    numbers = np.arange(len(passports)) if files is None else files
+    there = passports[numbers]
 
     def search(vector: NDArray[np.float32], k: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
-        cosines = passports @ vector
+        cosines = there @ vector
         best = np.argpartition(-cosines, min(k, len(cosines) - 1))[:k]
         best = best[np.argsort(-cosines[best])]
-        return best, passports[best]
+        return numbers[best], there[best]
 
     return search
 
@@ -111,44 +114,54 @@ def judge(router: Router, asked: RoutedQuestion, own: int, search: Shortlist) ->
     logits = router.logits(asked, passports)
     order = np.argsort(-logits, kind="stable")
     files = numbers[order].tolist()
+    # The right file, where it is there, is a rival of the others.
+    without = router.logits(asked, passports[numbers != own]) if own in files else logits
     return Verdict(
         tuple(files),
         tuple(logits[order].tolist()),
         files.index(own) if own in files else SHORTLIST,
         numbers.tolist().index(own) if own in files else SHORTLIST,
-        tuple(logits[order][numbers[order] != own].tolist()),
+        tuple(sorted(without.tolist(), reverse=True)),
     )
 
 
 def relevance_samples(
     verdicts: Sequence[Verdict], questions: Sequence[TrialQuestion]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-odds and outcome of what a robot looks at; every second right file is taken out."""
-    logits: list[float] = []
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Log-odds, those of all rivals, and outcome of what a robot looks at.
+
+    Every second right file is taken out.
+    """
+    own: list[float] = []
+    against: list[float] = []
     outcomes: list[float] = []
     for number, (verdict, question) in enumerate(zip(verdicts, questions, strict=True)):
+        found = verdict.others if number % 2 else verdict.logits
+        own += found[:CONSIDERED]
+        against += rivals(np.array(found))[:CONSIDERED].tolist()
         if number % 2:
-            found = verdict.others[:CONSIDERED]
-            outcomes += [0.0] * len(found)
+            outcomes += [0.0] * len(found[:CONSIDERED])
         else:
-            found = verdict.logits[:CONSIDERED]
             outcomes += [float(file == question.file) for file in verdict.files[:CONSIDERED]]
-        logits += found
-    return torch.tensor(logits).double(), torch.tensor(outcomes).double()
+    return (
+        torch.tensor(own).double(),
+        torch.tensor(against).double(),
+        torch.tensor(outcomes).double(),
+    )
 
 
-def calibrate(
-    verdicts: Sequence[Verdict], questions: Sequence[TrialQuestion]
-) -> tuple[float, float]:
-    """Slope and offset that make probabilities of log-odds (Platt scaling)."""
-    return fit_logistic(*relevance_samples(verdicts, questions))
+def calibrate(verdicts: Sequence[Verdict], questions: Sequence[TrialQuestion]) -> Calibration:
+    """What makes probabilities of log-odds, and of those of rivals (after Platt 1999)."""
+    own, against, outcomes = relevance_samples(verdicts, questions)
+    slope, rivalry, offset = fit_logistic(torch.stack([own, against], dim=1), outcomes)
+    return Calibration(slope, -rivalry, offset)
 
 
 def scores(verdicts: Sequence[Verdict], questions: Sequence[TrialQuestion]) -> dict[str, Any]:
     """Recall, calibration and how well what is known is told from what is not."""
     places = np.array([verdict.place for verdict in verdicts])
     near = np.array([verdict.near for verdict in verdicts])
-    logits, outcomes = relevance_samples(verdicts, questions)
+    logits, _, outcomes = relevance_samples(verdicts, questions)
     probability = torch.sigmoid(logits)
     known = [verdict.logits[0] for verdict in verdicts]
     unknown = [verdict.others[0] for verdict in verdicts]
