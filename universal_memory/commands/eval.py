@@ -27,6 +27,7 @@ def evaluate(
     batch: Annotated[
         int, typer.Option(min=1, help="Questions decoded at once: faster; times are shares.")
     ] = 1,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 40,
     max_events: Annotated[
         int, typer.Option(min=1, help="Most events (facts, in the own set) of a memory file.")
     ] = 1,
@@ -62,9 +63,7 @@ def evaluate(
             progress.update(task, description=mode, completed=done, total=total)
 
         names = [name.strip() for name in modes.split(",") if name.strip()]
-        result = run(
-            file, model, names, top_k, limit, batch, max_events=max_events, advance=advance
-        )
+        result = run(file, model, names, top_k, limit, batch, max_tokens, max_events, advance)
     _show(result)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)

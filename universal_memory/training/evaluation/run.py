@@ -32,7 +32,7 @@ def evaluate(
     top_k: int = 3,
     limit: int = 0,
     batch: int = 1,
-    max_tokens: int = 24,
+    max_tokens: int = 40,
     max_events: int = MAX_EVENTS,
     advance: Advance = lambda mode, done, total: None,
 ) -> dict[str, Any]:
