@@ -8,13 +8,27 @@ import numpy as np
 import pytest
 from stand_ins import vectors
 
-from universal_memory.benchmarks.passports import gains, probe_facts, spearman
+from universal_memory.benchmarks.passports import agreement, gains, probe_facts, spearman
 
 
 def test_rank_correlation_sees_order_only() -> None:
     row = np.array([0.1, 5.0, 2.0, 3.0])
     assert spearman(row, row**3) == pytest.approx(1.0)
     assert spearman(row, -row) == pytest.approx(-1.0)
+
+
+def test_cosines_that_are_gains_agree_with_them() -> None:
+    gained = np.random.default_rng(0).normal(size=(8, 8)) + 5 * np.eye(8)
+    likeness = np.corrcoef(gained)
+    found = agreement(
+        gained,
+        {"passports": likeness, "text": -likeness},
+        {"passports": gained, "text": -gained},
+    )
+    assert len(found) == 5
+    for name, row in found.items():
+        assert row["passports"] == pytest.approx(1.0), name
+        assert row["text"] == pytest.approx(0.0 if "nearest" in name else -1.0), name
 
 
 def test_facts_are_different_and_half_are_near_duplicates() -> None:

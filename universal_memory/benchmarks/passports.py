@@ -33,7 +33,7 @@ ASKED_AT_ONCE = 16
 
 
 def passports(model: str, files: int, advance: Advance, split: str = "held_out") -> dict[str, Any]:
-    """Rank correlations of nearness with behaviour, for passports and for text embeddings."""
+    """How nearness goes with behaviour, for passports and for text embeddings."""
     facts = probe_facts(files, split)
     with fresh_answerer(model) as answerer:
         usvs = answerer.space.encode([fact.statement for fact in facts])
@@ -44,28 +44,59 @@ def passports(model: str, files: int, advance: Advance, split: str = "held_out")
         routed = answerer.router.route(asked)
         texts = _embedded(answerer, [fact.statement for fact in facts])
         questions = _embedded(answerer, asked)
-    pairs = np.triu_indices(len(facts), 1)
-    alike = np.asarray(np.corrcoef(gained))[pairs]  # of the files' gains over all questions
-    near = {"passports": (given @ given.T)[pairs], "text": (texts @ texts.T)[pairs]}
-    meets = {"passports": given @ routed.T, "text": texts @ questions.T}
     return {
         "files": len(facts),
         "questions": len(facts),
         "seed": SEED,
         "split": split,
-        "correlation": {
-            "file - file: cosine and likeness of gains": {
-                name: spearman(cosine, alike) for name, cosine in near.items()
-            },
-            "question - file: cosine and gain, all pairs": {
-                name: spearman(cosine.ravel(), gained.ravel()) for name, cosine in meets.items()
-            },
-            "question - file: cosine and gain, mean over questions": {
-                name: float(
-                    np.mean([spearman(cosine[:, q], gained[:, q]) for q in range(len(facts))])
-                )
-                for name, cosine in meets.items()
-            },
+        "gain": {
+            "own": float(np.diag(gained).mean()),
+            "other": float(gained[~np.eye(len(facts), dtype=bool)].mean()),
+        },
+        "agreement": agreement(
+            gained,
+            {"passports": given @ given.T, "text": texts @ texts.T},
+            {"passports": given @ routed.T, "text": texts @ questions.T},
+        ),
+    }
+
+
+def agreement(
+    gained: NDArray[np.float64],
+    near: dict[str, NDArray[np.float32]],
+    meets: dict[str, NDArray[np.float32]],
+) -> dict[str, dict[str, float]]:
+    """How cosines go with gains [files, questions], by the name of what was compared.
+
+    `near` [files, files], `meets` [files, questions]: cosines of passports and of texts. Over all
+    pairs, rank correlations weigh files that are beside the question as much as the one that
+    helps; the others see mostly that one.
+    """
+    pairs = np.triu_indices(len(gained), 1)
+    alike = np.asarray(np.corrcoef(gained))[pairs]  # of the files' gains over all questions
+    columns = range(gained.shape[1])
+
+    def over_questions(
+        measure: Callable[[NDArray[Any], NDArray[Any]], float], cosine: NDArray[np.float32]
+    ) -> float:
+        return float(np.mean([measure(cosine[:, one], gained[:, one]) for one in columns]))
+
+    return {
+        "two files: Spearman, cosine and likeness of gains": {
+            name: spearman(cosine[pairs], alike) for name, cosine in near.items()
+        },
+        "question and file: Spearman, all pairs": {
+            name: spearman(cosine.ravel(), gained.ravel()) for name, cosine in meets.items()
+        },
+        "question and file: Spearman, mean over questions": {
+            name: over_questions(spearman, cosine) for name, cosine in meets.items()
+        },
+        "question and file: Pearson, mean over questions": {
+            name: over_questions(pearson, cosine) for name, cosine in meets.items()
+        },
+        "nearest file is the one that gains most": {
+            name: float((cosine.argmax(0) == gained.argmax(0)).mean())
+            for name, cosine in meets.items()
         },
     }
 
@@ -139,7 +170,12 @@ def _embedded(answerer: Answerer, texts: Sequence[str]) -> NDArray[np.float32]:
     return np.asarray(F.normalize(pooled, dim=-1).cpu().numpy())
 
 
+def pearson(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Correlation of two rows of numbers."""
+    return float(np.corrcoef(one, other)[0, 1])
+
+
 def spearman(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Rank correlation of two rows of numbers."""
     first, second = (np.argsort(np.argsort(row, kind="stable")) for row in (one, other))
-    return float(np.corrcoef(first, second)[0, 1])
+    return pearson(first, second)

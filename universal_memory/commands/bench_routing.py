@@ -62,16 +62,21 @@ def passports(
     files: Annotated[int, typer.Option(min=4, help="Memory files.")] = 48,
     output: JsonFile = None,
 ) -> None:
-    """Whether memories with near passports do the same: rank correlation with behaviour."""
+    """Whether nearness of passports goes with what memories do, beside nearness of texts."""
     from universal_memory.benchmarks.passports import passports as measure
 
     figures = measure(model, files, _told)
-    typer.echo(f"{model}, {figures['files']} files, {figures['questions']} questions")
+    gain = figures["gain"]
+    typer.echo(
+        f"{model}, {figures['files']} files, {figures['questions']} questions, split"
+        f" {figures['split']}; an answer gains {gain['own']:.1f} nats through its own file,"
+        f" {gain['other']:.1f} through another"
+    )
     echo_table(
-        ["Spearman correlation", "passports", "MiniLM text"],
+        ["", "passports", "MiniLM text"],
         [
             (name, f"{row['passports']:.3f}", f"{row['text']:.3f}")
-            for name, row in figures["correlation"].items()
+            for name, row in figures["agreement"].items()
         ],
     )
     _write(output, figures)
