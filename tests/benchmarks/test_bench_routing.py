@@ -28,6 +28,8 @@ from universal_memory.training.retrieval_corpus import RetrievalCorpus
 def untrained(tower: TextTower, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SemanticSpace:
     torch.manual_seed(0)
     monkeypatch.chdir(tmp_path)
+    # The tower is shared by all tests, and would stay in bfloat16.
+    monkeypatch.setattr(read_corpus, "fast_bfloat16", lambda: False)
     space = SemanticSpace(tower, UniversalEncoder(blocks=1), "untrained/1")
     questions = QuestionEncoder()
     passports = PassportEncoder(space.reader, questions.pieces)

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from ros_graph import Graph
@@ -33,10 +34,14 @@ from universal_memory.memory.record import Provenance
 from universal_memory.memory.store import MemoryStore
 from universal_memory.nodes.memory_server import MAX_QUESTION, MemoryServer
 from universal_memory.nodes.parameters import Parameters
+from universal_memory.rendering.piece_tokens import FORMS, MOST_TOKENS, NONE
 from universal_memory.rendering.renderer import Renderer, RendererConfig
+from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.routing.index import PassportIndex, path_in
 from universal_memory.runtime.answerer import BASE, COMPILED, FRESH, UNKNOWN, Answer, Hit
 from universal_memory.runtime.language_model import DEFAULT_MODEL, LanguageModel
+from universal_memory.space.slot_reader import SlotReader
+from universal_memory.space.text_tower import TextTower
 from universal_memory.weights import save_weights
 
 pytestmark = pytest.mark.slow
@@ -330,12 +335,21 @@ def language_model() -> LanguageModel:
 
 @pytest.fixture
 def random_renderer(
-    untrained: Path, language_model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+    untrained: Path,
+    tower: TextTower,
+    language_model: LanguageModel,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     config = RendererConfig.for_architecture(language_model.architecture, SPACE)
     path = untrained / "renderers" / "random" / "renderer.safetensors"
     if not path.exists():
-        save_weights(path, Renderer(config), {"config": vars(config)})
+        torch.manual_seed(0)
+        pieces = len(tower.codes.codes)
+        tokens = torch.full((FORMS, pieces, MOST_TOKENS), NONE)
+        tokens[..., 0] = torch.arange(pieces)
+        reader, embeddings = SlotReader(tower.codes.codes), TokenEmbeddings(language_model.model)
+        renderer = Renderer(config, reader, embeddings, tokens)
+        save_weights(path, renderer, {"config": vars(config)})
     monkeypatch.setenv("UMP_MODELS", str(untrained))
 
 

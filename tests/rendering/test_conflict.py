@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 import torch
 from hypothesis import given
@@ -134,17 +132,3 @@ def test_refusals() -> None:
         cosine(one, other)
     with pytest.raises(ValueError, match="1 gates for 2 adapters"):
         conflicts([one, one], [1.0])
-
-
-def test_three_files_of_a_real_models_size_cost_little() -> None:
-    layers = tuple(range(18, 30))
-    adapters = [
-        Adapter(layers, torch.randn(12, rank, 1536), torch.randn(12, rank, 576))
-        for rank in (14, 18, 25)
-    ]
-    shortest = 1.0
-    for _ in range(20):
-        started = time.perf_counter()
-        conflicts(adapters)
-        shortest = min(shortest, time.perf_counter() - started)
-    assert shortest < 0.01  # about 0.8 ms on one idle core
