@@ -30,7 +30,7 @@ def routing(
     )
     echo_table(
         ["files", "words", "recall@1", "recall@5", "by cosine @1", "@5", "index finds", "AUROC",
-         "ECE", "encode ms p50/p95", "search ms", "both", "judge ms", "whole ms"],
+         "ECE", "encode ms p50/p95", "search ms", "judge ms", "routing ms"],
         [
             (
                 row["files"], "unseen" if row["split"] == "held_out" else "trained",
@@ -38,7 +38,7 @@ def routing(
                     "recall_at_1", "recall_at_5", "cosine_recall_at_1", "cosine_recall_at_5",
                     "index_agreement", "auroc", "calibration_error")),
                 *(f"{row['ms'][name]['p50']:.2f}/{row['ms'][name]['p95']:.2f}"
-                  for name in ("encode", "search", "routing", "judge", "whole")),
+                  for name in ("encode", "search", "judge", "routing")),
             )
             for row in rows
         ],

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from universal_memory.mixed_precision import fast_bfloat16_on_cpu, to_mixed_precision
 from universal_memory.resources import models_dir
 from universal_memory.routing.calibration import Calibration
 from universal_memory.routing.pieces import Lists, Seen
@@ -59,8 +58,6 @@ class Router:
         path = (folder or models_dir()) / WEIGHTS
         encoder = QuestionEncoder(len(space.reader.codes))
         load_weights(path, encoder, space.space_id)
-        if fast_bfloat16_on_cpu():  # one question waits for weights, not for arithmetic
-            to_mixed_precision(encoder)
         card = read_card(path)
         calibration = Calibration(card["slope"], card["rivalry"], card["offset"])
         return cls(space.tower.token_ids, encoder, calibration)

@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from universal_memory.mixed_precision import to_mixed_precision
 from universal_memory.rendering.adapter import Adapter, attach
 from universal_memory.rendering.fusion import fuse
 from universal_memory.rendering.renderer import Renderer
@@ -30,6 +29,7 @@ from universal_memory.space.text_tower import TextTower
 from universal_memory.training.batches import Batch, BatchShape, Speller, make_batch
 from universal_memory.training.checkpoint import load_state, save_state
 from universal_memory.training.corpora import EpisodeGenerator
+from universal_memory.training.mixed_precision import to_mixed_precision
 from universal_memory.training.muon import Muon
 from universal_memory.training.split_decoder import SplitDecoder
 from universal_memory.training.warm_start import start_keys, start_words

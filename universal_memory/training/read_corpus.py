@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 
 from universal_memory.memory.durable import write_atomic
-from universal_memory.mixed_precision import fast_bfloat16, to_mixed_precision
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.space.semantic_space import SemanticSpace
+from universal_memory.training.mixed_precision import fast_bfloat16, to_mixed_precision
 
 Progress = Callable[[str, int, int], None]
 FOLDER = Path("build/cache/read")

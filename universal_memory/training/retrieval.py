@@ -21,11 +21,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from universal_memory.mixed_precision import fast_bfloat16
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.routing.pieces import Seen
 from universal_memory.routing.question import Presences, QuestionEncoder
 from universal_memory.training.checkpoint import load_state, save_state
+from universal_memory.training.mixed_precision import fast_bfloat16
 from universal_memory.training.retrieval_corpus import RetrievalBatch, RetrievalCorpus
 
 COMMON = 0.05  # share of the files from which on a piece is taken for granted

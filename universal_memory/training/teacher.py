@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from universal_memory.mixed_precision import fast_bfloat16, to_mixed_precision
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.routing.question import PASSPORT_WIDTH
 from universal_memory.routing.router import Router
@@ -24,6 +23,7 @@ from universal_memory.space.encoder import SEATS, SLOTS
 from universal_memory.space.semantic_space import SemanticSpace
 from universal_memory.space.text_tower import CONTEXT_WIDTH, PARTS
 from universal_memory.training.ambiguity import Ambiguity
+from universal_memory.training.mixed_precision import fast_bfloat16, to_mixed_precision
 from universal_memory.training.retrieval_corpus import generate
 from universal_memory.training.router_job import Report, trial_files
 from universal_memory.training.routing_trial import passports_of

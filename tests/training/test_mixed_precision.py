@@ -7,7 +7,7 @@ import torch
 from tiny_models import random_ids, tiny_model
 from torch import nn
 
-from universal_memory.mixed_precision import MixedLinear, to_mixed_precision
+from universal_memory.training.mixed_precision import MixedLinear, to_mixed_precision
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma3", "qwen2", "gpt2"])
