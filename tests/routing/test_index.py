@@ -53,7 +53,7 @@ def test_search_agrees_with_exact_cosine() -> None:
         exact = np.argsort(-(vectors @ query))[:5]
         hits = index.search(query * 7.0, 5)  # length does not matter
         for memory_id, cosine in hits:
-            assert cosine == pytest.approx(float(vectors[int(memory_id, 16)] @ query), abs=1e-5)
+            assert cosine == pytest.approx(float(vectors[int(memory_id, 16)] @ query), abs=1e-4)
         assert [c for _, c in hits] == sorted((c for _, c in hits), reverse=True)
         right += len({memory_id for memory_id, _ in hits} & {ids[row] for row in exact})
     assert right >= 0.95 * 250
@@ -81,7 +81,7 @@ def test_removed_memories_are_never_found_again() -> None:
         index.remove(memory_id)
     assert index.search(vectors[0], 5) == []
     index.add(ids[:1], vectors[:1])
-    assert index.search(vectors[0], 5) == [(ids[0], pytest.approx(1.0, abs=1e-5))]
+    assert index.search(vectors[0], 5) == [(ids[0], pytest.approx(1.0, abs=1e-3))]
 
 
 def test_adding_again_replaces() -> None:
@@ -89,7 +89,7 @@ def test_adding_again_replaces() -> None:
     index.add(names(1), [old])
     index.add(names(1) * 2, [new, twice])
     assert len(index) == 1
-    assert index.search(twice, 5) == [(names(1)[0], pytest.approx(1.0, abs=1e-5))]
+    assert index.search(twice, 5) == [(names(1)[0], pytest.approx(1.0, abs=1e-3))]
 
 
 def test_grows_and_compacts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +131,8 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
         assert again.search(query, 4) == index.search(query, 4)
     again.add(["f" * 64], unit_vectors(1, seed=3))
     assert len(again) == 30
-    assert sorted(p.name for p in path.parent.iterdir()) == ["passports.hnsw", "passports.json"]
+    names_there = sorted(p.name for p in path.parent.iterdir())
+    assert names_there == ["passports.hnsw", "passports.json", "passports.npy"]
 
 
 def test_a_forgotten_passport_is_gone_from_the_disk(tmp_path: Path) -> None:
@@ -139,10 +140,16 @@ def test_a_forgotten_passport_is_gone_from_the_disk(tmp_path: Path) -> None:
     index = PassportIndex()
     index.add(names(10), vectors)  # of norm exactly 1, so that normalising keeps their bytes
     index.save(path)
-    assert vectors[4][100:200].tobytes() in path.read_bytes()  # or the test would prove nothing
+    traces = {
+        path.with_suffix(".npy"): np.rint(vectors[4][100:200] * 32767).astype(np.int16).tobytes(),
+        path: np.asarray(index._graph.get_items([4])[0], np.float32)[40:48].tobytes(),
+    }
+    for file, trace in traces.items():
+        assert trace in file.read_bytes()  # or the test would prove nothing
     index.remove(names(10)[4])
     index.save(path)
-    assert vectors[4][100:200].tobytes() not in path.read_bytes()
+    for file, trace in traces.items():
+        assert trace not in file.read_bytes()
     assert names(10)[4] not in path.with_suffix(".json").read_text()
 
 
@@ -163,7 +170,8 @@ def test_damaged_files_are_refused_not_trusted(tmp_path: Path) -> None:
         (graph, json.dumps(content | {"ids": content["ids"][:4]}).encode()),
         (graph, json.dumps(content | {"ids": [1, 2, 3]}).encode()),
         (graph, json.dumps(content | {"dimensions": 512}).encode()),
-        (graph, json.dumps(content | {"format": 2}).encode()),
+        (graph, json.dumps(content | {"format": 1}).encode()),
+        (graph, json.dumps(content | {"passports_sha256": "0" * 64}).encode()),
     ]
     for graph_bytes, manifest_bytes in broken:
         path.write_bytes(graph_bytes)
@@ -190,12 +198,14 @@ def test_open_builds_then_follows_the_store(store: MemoryStore) -> None:
     assert not index.synchronise(store) or index.ids() == store.ids()
 
 
-@pytest.mark.parametrize("damage", ["graph", "manifest", "both"])
+@pytest.mark.parametrize("damage", ["graph", "passports", "manifest", "both"])
 def test_open_rebuilds_what_is_missing_or_damaged(store: MemoryStore, damage: str) -> None:
     files = fill(store, 6)
     PassportIndex.open(store)
     if damage in ("graph", "both"):
         index_path(store).write_bytes(b"rubbish")
+    if damage == "passports":
+        index_path(store).with_suffix(".npy").write_bytes(b"rubbish")
     if damage in ("manifest", "both"):
         index_path(store).with_suffix(".json").unlink()
     index = PassportIndex.open(store)

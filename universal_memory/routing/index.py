@@ -1,5 +1,9 @@
 """Nearest passports: an HNSW graph (Malkov and Yashunin, 2016) over all memories of a store.
 
+A question is no passport: it lies near one fact of a file, and the graph joins files to files. A
+search therefore looks at many, in the few dimensions of a sketch where that is cheap, and compares
+the best of them exactly (docs/decisions.md).
+
 The index is a cache: it is checked against the ids of the store whenever it is opened, brought up
 to date where it is stale, and rebuilt where it is missing or damaged.
 
@@ -10,6 +14,7 @@ to date where it is stale, and rebuilt where it is missing or damaged.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import threading
@@ -25,13 +30,16 @@ from universal_memory.memory.durable import sync_folder, write_atomic
 from universal_memory.memory.errors import MemoryNotFound, StoreError, storage_error
 from universal_memory.memory.file import PASSPORT_SHAPE, MemoryFileError
 from universal_memory.memory.store import MemoryStore
+from universal_memory.routing.sketch import SKETCH_WIDTH, sketches
 
-INDEX_FORMAT = 1
+INDEX_FORMAT = 2
 DIMENSIONS = PASSPORT_SHAPE[0]
 FILE_NAME = "passports.hnsw"
-_LINKS = 16
-_CONSTRUCTION_EFFORT = 200
-_SEARCH_EFFORT = 96  # a shortlist of 32, and three times as many looked at
+_LINKS = 32
+_CONSTRUCTION_EFFORT = 400
+_SEARCH_EFFORT = 640
+_ONE = np.float32(32767)  # in the numbers of a passport; halves take long to read on a CPU
+_COMPARED = 256  # memories of a search whose passports are compared exactly
 _BATCH = 1024
 
 
@@ -53,10 +61,11 @@ class PassportIndex:
     """Passports of memories, searched by cosine. Thread-safe.
 
     Passports and questions are float32 [1024]; they need not be unit norm, zero is refused.
+    Passports are kept in 16 bits a number.
     """
 
-    def __init__(self, dimensions: int = DIMENSIONS) -> None:
-        self.dimensions = dimensions
+    def __init__(self) -> None:
+        self.dimensions = DIMENSIONS
         self._lock = threading.RLock()
         self._clear(capacity=_BATCH)
 
@@ -91,8 +100,8 @@ class PassportIndex:
             self._reserve(len(last))
             labels = np.arange(len(self._ids), len(self._ids) + len(last))
             chosen = vectors[list(last.values())]
-            self._graph.add_items(chosen, labels, num_threads=1)
-            self._at_hand[labels] = chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
+            self._graph.add_items(sketches(chosen), labels, num_threads=1)
+            self._passports[labels] = np.rint(chosen * _ONE)
             self._ids += last
             self._labels.update(zip(last, map(int, labels), strict=True))
 
@@ -103,11 +112,11 @@ class PassportIndex:
             if label is None:
                 return
             # hnswlib keeps the numbers of a deleted item: a forgotten memory must not stay on disk
-            blank = np.zeros((1, self.dimensions), np.float32)
-            blank[0, label % self.dimensions] = 1.0
+            blank = np.zeros((1, SKETCH_WIDTH), np.float32)
+            blank[0, label % SKETCH_WIDTH] = 1.0
             self._graph.add_items(blank, [label], num_threads=1)
             self._graph.mark_deleted(label)
-            self._at_hand[label] = 0.0
+            self._passports[label] = 0
             self._ids[label] = None
             if len(self._ids) > _BATCH and len(self._labels) < len(self._ids) // 2:
                 self._compact()
@@ -116,27 +125,26 @@ class PassportIndex:
         """The k nearest memories (fewer if there are fewer) with their cosine, best first."""
         query = self._checked(vector, 1)
         with self._lock:
-            k = min(k, len(self._labels))
-            if k <= 0:
-                return []
-            self._graph.set_ef(max(_SEARCH_EFFORT, 2 * k))
-            try:
-                labels, distances = self._graph.knn_query(query, k=k, num_threads=1)
-                hits = list(zip(labels[0].tolist(), (1.0 - distances[0]).tolist(), strict=True))
-            except RuntimeError:  # deleted items cut the graph off before k were found
-                hits = self._scan(query[0], k)
-            found = ((self._ids[label], cosine) for label, cosine in hits)
-            return [(memory_id, cosine) for memory_id, cosine in found if memory_id is not None]
+            labels, _, cosines = self._nearest(query, k)
+            return [
+                (memory_id, cosine)
+                for label, cosine in zip(labels.tolist(), cosines.tolist(), strict=True)
+                if (memory_id := self._ids[label]) is not None
+            ]
 
     def shortlist(self, vector: ArrayLike, k: int) -> list[tuple[str, NDArray[np.float32]]]:
         """The k nearest memories with their passports, of unit norm; the nearest first.
 
-        Passports are rounded to half precision.
+        Passports are rounded, to 16 bits a number.
         """
+        query = self._checked(vector, 1)
         with self._lock:
-            ids = [memory_id for memory_id, _ in self.search(vector, k)]
-            rows = self._at_hand[[self._labels[memory_id] for memory_id in ids]]
-            return list(zip(ids, rows.astype(np.float32), strict=True))
+            labels, passports, _ = self._nearest(query, k)
+            return [
+                (memory_id, passport)
+                for label, passport in zip(labels.tolist(), passports, strict=True)
+                if (memory_id := self._ids[label]) is not None
+            ]
 
     def synchronise(self, store: MemoryStore) -> bool:
         """Make the index hold exactly the readable memories of `store`; whether that changed it.
@@ -176,16 +184,18 @@ class PassportIndex:
             return memory_id in self._labels
 
     def save(self, path: Path) -> None:
-        """Write the graph to `path` and its manifest beside it (.json). Raises StoreError.
+        """Write the graph to `path`; passports (.npy) and manifest (.json) beside it.
 
-        Both are replaced atomically, the manifest last; it carries the hash of the graph, so a
-        crash in between is seen at the next load.
+        All are replaced atomically, the manifest last; it carries the hashes of the others, so a
+        crash in between is seen at the next load. Raises StoreError.
         """
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock:
                 self._graph.save_index(str(temporary))
+                kept = io.BytesIO()
+                np.save(kept, self._passports[: len(self._ids)], allow_pickle=False)
                 manifest: dict[str, Any] = {
                     "format": INDEX_FORMAT,
                     "dimensions": self.dimensions,
@@ -196,7 +206,9 @@ class PassportIndex:
                 os.fsync(stream.fileno())
                 manifest["graph_bytes"] = os.fstat(stream.fileno()).st_size
             manifest["graph_sha256"] = _file_digest(temporary)
+            manifest["passports_sha256"] = hashlib.sha256(kept.getbuffer()).hexdigest()
             temporary.replace(path)
+            write_atomic(_passports_of(path), kept.getvalue())
             sync_folder(path.parent)
             write_atomic(_manifest_of(path), json.dumps(manifest).encode("ascii"))
         except OSError as error:
@@ -223,31 +235,32 @@ class PassportIndex:
                 _file_digest(path) != manifest["graph_sha256"]
             ):
                 raise IndexFileError(f"index {path} is damaged or belongs to another manifest")
-            index = cls(dimensions)
-            index._graph = hnswlib.Index(space="cosine", dim=dimensions)
+            kept = _passports_of(path).read_bytes()
+            if hashlib.sha256(kept).hexdigest() != manifest["passports_sha256"]:
+                raise IndexFileError(f"passports of index {path} are damaged")
+            rows = np.load(io.BytesIO(kept), allow_pickle=False)
+            if rows.shape != (len(ids), dimensions) or rows.dtype != np.int16:
+                raise IndexFileError(f"passports of index {path} have another shape or type")
+            index = cls()
+            index._graph = hnswlib.Index(space="cosine", dim=SKETCH_WIDTH)
             index._graph.load_index(str(path), max_elements=len(ids) + _BATCH)
         except IndexFileError:
             raise
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
             raise IndexFileError(f"cannot read index {path}: {error}") from error
         index._capacity = len(ids) + _BATCH
-        index._at_hand = np.zeros((index._capacity, dimensions), np.float16)
+        index._passports = np.zeros((index._capacity, dimensions), np.int16)
+        index._passports[: len(ids)] = rows
         index._ids = ids
         index._labels = {memory_id: label for label, memory_id in enumerate(ids) if memory_id}
-        known = list(index._labels.items())
-        for start in range(0, len(known), _BATCH):
-            part = known[start : start + _BATCH]
-            rows = index._vectors([memory_id for memory_id, _ in part])
-            index._at_hand[[label for _, label in part]] = rows
         return index
 
     def _clear(self, capacity: int) -> None:
         self._capacity = capacity
         self._ids: list[str | None] = []  # label → id, None once removed
         self._labels: dict[str, int] = {}
-        # Of unit norm: hnswlib takes 20 us to give one passport back, too long for a shortlist.
-        self._at_hand = np.zeros((capacity, self.dimensions), np.float16)
-        self._graph = hnswlib.Index(space="cosine", dim=self.dimensions)
+        self._passports = np.zeros((capacity, self.dimensions), np.int16)
+        self._graph = hnswlib.Index(space="cosine", dim=SKETCH_WIDTH)
         self._graph.init_index(
             max_elements=capacity, M=_LINKS, ef_construction=_CONSTRUCTION_EFFORT, random_seed=100
         )
@@ -257,27 +270,37 @@ class PassportIndex:
         if needed > self._capacity:
             self._capacity = max(needed, 2 * self._capacity)
             self._graph.resize_index(self._capacity)
-            grown = np.zeros((self._capacity, self.dimensions), np.float16)
-            grown[: len(self._at_hand)] = self._at_hand
-            self._at_hand = grown
+            grown = np.zeros((self._capacity, self.dimensions), np.int16)
+            grown[: len(self._passports)] = self._passports
+            self._passports = grown
 
     def _compact(self) -> None:
         """Rebuild without the removed items, which otherwise slow down every search."""
         ids = list(self._labels)
-        vectors = self._vectors(ids)
+        labels = [self._labels[memory_id] for memory_id in ids]
+        vectors = self._passports[labels].astype(np.float32) / _ONE
         self._clear(capacity=len(ids) + _BATCH)
         self.add(ids, vectors)
 
-    def _vectors(self, ids: Sequence[str]) -> NDArray[np.float32]:
-        labels = [self._labels[memory_id] for memory_id in ids]
-        return np.asarray(self._graph.get_items(labels), dtype=np.float32)
+    def _nearest(
+        self, query: NDArray[np.float32], k: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+        """Labels, passports and cosines of the k nearest, best first."""
+        looked_at = min(max(_COMPARED, 4 * k), len(self._labels)) if k > 0 else 0
+        labels = self._walk(query, looked_at) if looked_at else np.empty(0, np.int64)
+        passports = self._passports[labels].astype(np.float32) / _ONE
+        cosines = passports @ query[0]
+        best = np.argsort(-cosines, kind="stable")[: max(0, k)]
+        return labels[best], passports[best], cosines[best]
 
-    def _scan(self, query: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
-        """Exact search over everything: slow, always right."""
-        ids = list(self._labels)
-        cosines = self._vectors(ids) @ (query / np.linalg.norm(query))
-        best = np.argsort(-cosines, kind="stable")[:k]
-        return [(self._labels[ids[row]], float(cosines[row])) for row in best]
+    def _walk(self, query: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+        """Labels of about the k nearest, by their sketches."""
+        self._graph.set_ef(max(_SEARCH_EFFORT, 2 * k))
+        try:
+            labels, _ = self._graph.knn_query(sketches(query), k=k, num_threads=1)
+            return labels[0].astype(np.int64)
+        except RuntimeError:  # deleted items cut the graph off before k were found: all of them
+            return np.array(list(self._labels.values()), np.int64)
 
     def _checked(self, vectors: ArrayLike, count: int) -> NDArray[np.float32]:
         array = np.ascontiguousarray(vectors, dtype=np.float32)
@@ -289,11 +312,15 @@ class PassportIndex:
         norms = np.linalg.norm(array, axis=1)
         if not np.isfinite(norms).all() or (norms == 0).any():
             raise ValueError("a vector is zero or not finite: it has no direction to compare")
-        return array
+        return np.asarray(array / norms[:, None])
 
 
 def _manifest_of(path: Path) -> Path:
     return path.with_suffix(".json")
+
+
+def _passports_of(path: Path) -> Path:
+    return path.with_suffix(".npy")
 
 
 def _file_digest(path: Path) -> str:
