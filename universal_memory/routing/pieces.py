@@ -88,7 +88,9 @@ class PieceNetwork(nn.Module):
         self.second = nn.Linear(ROW, PAIR_WIDTH, bias=False)
 
     def forward(self, lists: Lists) -> Seen:
-        """Every different piece and pair of the lists."""
+        """Every different piece and pair of the lists; of one list, simply every one."""
+        if len(lists.starts) == 1:
+            return self._alone(lists)
         pieces, word_of = lists.ids.unique(return_inverse=True)
         rows = self.table[pieces]
         ends = torch.zeros(len(lists.ids) + 1, dtype=torch.bool)
@@ -102,6 +104,14 @@ class PieceNetwork(nn.Module):
         second = self.second(rows)[pairs % len(pieces)]
         words = F.gelu(self.own(rows)).float()
         return Seen(lists, words, word_of, F.gelu(first + second).float(), pair_of, left)
+
+    def _alone(self, lists: Lists) -> Seen:
+        """A question that is asked: looking for repetitions would take longer than they do."""
+        rows = self.table[lists.ids]
+        place = torch.arange(len(rows))
+        words = F.gelu(self.own(rows)).float()
+        pairs = F.gelu(self.first(rows[:-1]) + self.second(rows[1:])).float()
+        return Seen(lists, words, place, pairs, place[:-1], place[:-1])
 
     @torch.no_grad()
     def start_from_words(self, embeddings: Tensor) -> None:
