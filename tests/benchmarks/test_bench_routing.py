@@ -37,7 +37,8 @@ def untrained(tower: TextTower, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     start(passports, questions, corpus)
     router = Router(tower.token_ids, questions, Calibration())
     monkeypatch.setattr(SemanticSpace, "load", lambda: space)
-    monkeypatch.setattr(PassportEncoder, "load", lambda space: passports.requires_grad_(False))
+    passports.requires_grad_(False)
+    monkeypatch.setattr(PassportEncoder, "load", lambda space, pieces: passports)
     monkeypatch.setattr(Router, "load", lambda space: router)
     return space
 
@@ -53,6 +54,8 @@ def test_rows_of_every_size_and_split(untrained: SemanticSpace) -> None:
     for row in rows:
         assert 0.5 < row["index_agreement"] <= 1
         assert 0 <= row["recall_at_1"] <= row["recall_at_5"] <= 1
+        assert 0 <= row["auroc_strangers"] <= 1
+        assert row["ms"]["whole"]["p50"] > row["ms"]["routing"]["p50"]
         assert row["ms"]["routing"]["p50"] > row["ms"]["encode"]["p50"] > 0
     assert rows[2]["questions"] == rows[0]["questions"]
     assert 0.3 < figures["pieces_read"] <= 1

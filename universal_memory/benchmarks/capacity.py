@@ -1,8 +1,8 @@
 """Capacity: recall against the number of facts in one memory file.
 
 An episode of n facts is encoded as a whole, past the cutter that would have made several files of
-it, and its facts are asked for with that file on. The text tower reads MAX_WORD_PIECES word pieces
-and no more, so of long episodes the last facts never reached the file: they are counted apart.
+it, and its facts are asked for with that file on. A file has a seat for each of MOST_PIECES word
+pieces and no more, so of long episodes the last facts never reached it: they are counted apart.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from universal_memory.benchmarks.recall import (
     fused,
 )
 from universal_memory.runtime.answerer import Answerer
-from universal_memory.space.text_tower import MAX_WORD_PIECES, TextTower
+from universal_memory.space.encoder import SEATS, SLOTS
+from universal_memory.space.text_tower import TextTower
 from universal_memory.training.corpora import EpisodeGenerator, EpisodeSample
 
 MAX_TOKENS = 24
+MOST_PIECES = SEATS * SLOTS
 NO_BOUND = 100_000  # word pieces of an episode
 KEPT = 0.9  # of the exact match at the smallest number of facts, for the knee
 TRIES = 20
@@ -54,7 +56,7 @@ def capacity(
         rows.append({"facts": size, **_row(answerer, samples, questions, seed, batch)})
         advance("capacity", place, len(sizes))
     curve = [(row["facts"], row["exact_match"]) for row in rows]
-    return {"rows": rows, "knee": knee(curve), "max_word_pieces": MAX_WORD_PIECES}
+    return {"rows": rows, "knee": knee(curve), "max_word_pieces": MOST_PIECES}
 
 
 def episodes_of(facts: int, count: int, split: str, seed: int) -> list[EpisodeSample]:
@@ -75,7 +77,7 @@ def episodes_of(facts: int, count: int, split: str, seed: int) -> list[EpisodeSa
     raise ValueError(f"no {count} episodes of {facts} facts: ask for fewer facts")
 
 
-def facts_within(tower: TextTower, sample: EpisodeSample, most: int = MAX_WORD_PIECES) -> int:
+def facts_within(tower: TextTower, sample: EpisodeSample, most: int = MOST_PIECES) -> int:
     """How many facts of an episode lie wholly within its first `most` word pieces."""
     statements = [fact.statement for fact in sample.facts]
     ends = (tower.count(" ".join(statements[:end])) for end in range(1, len(statements) + 1))

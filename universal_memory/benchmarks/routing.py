@@ -2,7 +2,9 @@
 
 Generated files, half of them in groups of near-duplicates, three quarters of trained words and a
 quarter of words that no training text held. A question is only asked where its words leave one
-file to mean; it is the same for every size of the store. What is read of a file is kept in
+file to mean; it is the same for every size of the store. Two kinds of questions have no answer in
+it: those whose own file is taken out while its near-duplicates stay, and strangers, about files
+drawn like the others that never were in it. What is read of a file is kept in
 `build/cache`, by space: encoding a hundred thousand files takes minutes.
 """
 
@@ -33,6 +35,7 @@ from universal_memory.training.routing_trial import (
     Verdict,
     exact,
     judge,
+    known_from_unknown,
     passports_of,
     scores,
     unambiguous,
@@ -44,6 +47,7 @@ SEED = 20261125
 CACHE = Path("build/cache/index")
 COMPARED = 200  # questions whose neighbours are looked up exactly as well
 WARM_UP = 20
+NOWHERE = -1  # the number of no file
 _BATCH = 1024
 
 
@@ -55,7 +59,8 @@ def routing(
     `questions` of each split.
     """
     space = SemanticSpace.load()
-    passports, router = PassportEncoder.load(space), Router.load(space)
+    router = Router.load(space)
+    passports = PassportEncoder.load(space, pieces=router.encoder.pieces)
     files = {
         split: generate(seed, split, round(share * max(sizes))) for split, share in SPLITS.items()
     }
@@ -63,6 +68,7 @@ def routing(
         split: _questions(files, split, round(SPLITS[split] * min(sizes)), questions, seed)
         for split in files
     }
+    strangers = {split: _strangers(files, split, questions, seed) for split in files}
     texts = [one.text for part in files.values() for one in part]
     read = read_back(space, passports, texts, advance)
     every = passports_of(passports, read)
@@ -75,8 +81,8 @@ def routing(
         store = _Store(every, numbers, advance)
         for split, (found, askable) in asked.items():
             moved = [TrialQuestion(one.text, one.file + starts[split]) for one in found]
-            rows.append({"files": size, "split": split, "askable": askable,
-                         **_row(router, store, moved, advance)})  # fmt: skip
+            figures = _row(router, store, moved, strangers[split], advance)
+            rows.append({"files": size, "split": split, "askable": askable, **figures})
     return {
         "space_id": space.space_id,
         "seed": seed,
@@ -104,15 +110,12 @@ class _Store:
                 self.index.add(part, self.passports[start : start + _BATCH])
                 advance("indexing", start + len(part), len(numbers))
             self.index.save(path)
-        self.ms: list[float] = []
 
     def search(
         self, vector: NDArray[np.float32], k: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The shortlist of a question, as `exact` gives it; its time goes into `ms`."""
-        started = time.perf_counter()
+        """The shortlist of a question, as `exact` gives it."""
         found = self.index.shortlist(vector, k)
-        self.ms.append(1000 * (time.perf_counter() - started))
         numbers = np.array([int(memory_id, 16) for memory_id, _ in found])
         return numbers, np.stack([passport for _, passport in found])
 
@@ -127,28 +130,41 @@ class _Store:
 
 
 def _row(
-    router: Router, store: _Store, asked: Sequence[TrialQuestion], advance: Advance
+    router: Router,
+    store: _Store,
+    asked: Sequence[TrialQuestion],
+    strangers: Sequence[TrialQuestion],
+    advance: Advance,
 ) -> dict[str, Any]:
-    times: dict[str, list[float]] = {"encode": [], "search": [], "judge": [], "routing": []}
+    times: dict[str, list[float]] = {
+        name: [] for name in ("encode", "search", "routing", "judge", "whole")
+    }
     verdicts: list[Verdict] = []
     with _one_thread():
         for one in asked[:WARM_UP]:
             judge(router, router.ask(one.text), one.file, store.search)
         for number, one in enumerate(asked):
-            started = time.perf_counter()
+            stamps = [time.perf_counter()]
             question = router.ask(one.text)
-            encoded = time.perf_counter()
+            stamps.append(time.perf_counter())
+            near = store.index.shortlist(question.vector, SHORTLIST)
+            stamps.append(time.perf_counter())
+            router.rank(question, near)
+            stamps.append(time.perf_counter())
+            encode, search, rank = (1000 * float(one) for one in np.diff(stamps))
+            times["encode"].append(encode)
+            times["search"].append(search)
+            times["routing"].append(encode + search)
+            times["judge"].append(rank)
+            times["whole"].append(encode + search + rank)
             verdicts.append(judge(router, question, one.file, store.search))
-            ended = time.perf_counter()
-            times["encode"].append(1000 * (encoded - started))
-            times["search"].append(store.ms[-1])
-            times["judge"].append(1000 * (ended - encoded) - store.ms[-1])
-            times["routing"].append(1000 * (ended - started))
             if number % 100 == 99:
                 advance("asking", number + 1, len(asked))
+    met = [judge(router, router.ask(one.text), NOWHERE, store.search) for one in strangers]
     agreement = store.agreement(router.route([one.text for one in asked[:COMPARED]]))
     return {
         **scores(verdicts, asked),
+        "auroc_strangers": known_from_unknown(verdicts, [one.logits[0] for one in met]),
         "index_agreement": agreement,
         "ms": {
             name: {"p50": float(np.percentile(row, 50)), "p95": float(np.percentile(row, 95))}
@@ -164,6 +180,15 @@ def _questions(
     others = [one for name, part in files.items() if name != split for one in part]
     whole = [*files[split], *others]
     return unambiguous(whole, Ambiguity(whole), range(among), count, seed)
+
+
+def _strangers(
+    files: dict[str, list[EpisodeSample]], split: str, count: int, seed: int
+) -> list[TrialQuestion]:
+    """Questions about files of another stream that no file of the store answers."""
+    own = generate(seed + 1, split, 2 * count)
+    whole = [*own, *(one for part in files.values() for one in part)]
+    return unambiguous(whole, Ambiguity(whole), range(len(own)), count, seed)[0]
 
 
 def _pieces_read(

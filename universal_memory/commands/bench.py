@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from universal_memory.commands import bench_routing
 from universal_memory.commands.console import echo_table
+from universal_memory.commands.figures import (
+    JsonFileOption,
+    progress,
+    share,
+    whole_numbers,
+    write_figures,
+)
 
 app = typer.Typer(add_completion=False, help="Speeds and limits of the real parts.")
 
 ModelOption = Annotated[str, typer.Option(help="Packaged name or folder.")]
-JsonFileOption = Annotated[Path | None, typer.Option("--json", help="Write the figures here.")]
 SplitOption = Annotated[
     str, typer.Option(help="Of the corpus: new_combinations, held_out or unseen_families.")
 ]
@@ -49,7 +49,7 @@ def latency(
     typer.echo(f"{model}, {_machine()}, {files} passports, {repeats} repeats")
     rows = [(name, f"{p50:.2f}", f"{p95:.2f}") for name, (p50, p95) in figures.items()]
     echo_table(["stage", "p50 ms", "p95 ms"], rows)
-    _write(output, figures)
+    write_figures(output, figures)
 
 
 @app.command()
@@ -65,11 +65,11 @@ def fusion(
     output: JsonFileOption = None,
 ) -> None:
     """Recall against the number of fused files, and questions that need two files."""
-    counts = _counts(files)
+    counts = whole_numbers(files, 1, "1,2,4")
     from universal_memory.benchmarks.fusion import fusion as measure
     from universal_memory.benchmarks.recall import fresh_answerer
 
-    with fresh_answerer(model) as answerer, _progress() as advance:
+    with fresh_answerer(model) as answerer, progress() as advance:
         figures = measure(answerer, counts, questions, split, seed, batch, advance)
     typer.echo(
         f"{model}, {_machine()}, {questions} questions of every kind, split {split}, seed {seed},"
@@ -81,8 +81,8 @@ def fusion(
         [
             (
                 row["kind"], row["gates"], row["files"],
-                _share(row["exact_match"]), _share(row["containment"]), _share(row["ratio"]),
-                f"{row['files_on']:.1f}", _share(row["own_on"]),
+                share(row["exact_match"]), share(row["containment"]), share(row["ratio"]),
+                f"{row['files_on']:.1f}", share(row["own_on"]),
                 f"{row['ms_p50']:.1f} / {row['ms_p95']:.1f}" if "ms_p50" in row else "",
             )
             for row in figures["files"]
@@ -92,12 +92,12 @@ def fusion(
     echo_table(
         ["two facts about one person", "files on", "questions", "exact", "contains all"],
         [
-            (row["asked"], row["on"], row["questions"], _share(row["exact_match"]),
-             _share(row["containment"]))
+            (row["asked"], row["on"], row["questions"], share(row["exact_match"]),
+             share(row["containment"]))
             for row in figures["two_files"]
         ],
     )  # fmt: skip
-    _write(output, {**_head(model, split, seed, batch), **figures})
+    write_figures(output, {**_head(model, split, seed, batch), **figures})
 
 
 @app.command()
@@ -112,12 +112,12 @@ def capacity(
     output: JsonFileOption = None,
 ) -> None:
     """Recall against the number of facts in one memory file, and the knee of that curve."""
-    counts = _counts(facts)
+    counts = whole_numbers(facts, 1, "1,2,4")
     from universal_memory.benchmarks.capacity import KEPT
     from universal_memory.benchmarks.capacity import capacity as measure
     from universal_memory.benchmarks.recall import fresh_answerer
 
-    with fresh_answerer(model) as answerer, _progress() as advance:
+    with fresh_answerer(model) as answerer, progress() as advance:
         figures = measure(answerer, counts, episodes, questions, split, seed, batch, advance)
     most = figures["max_word_pieces"]
     typer.echo(f"{model}, {_machine()}, {episodes} files a row, split {split}, seed {seed}")
@@ -126,9 +126,9 @@ def capacity(
          "exact of those", "pieces mean / most", "kB a file", "recalled facts a kB"],
         [
             (
-                row["facts"], row["questions"], _share(row["exact_match"]),
-                _share(row["containment"]), f"{row['facts_within']:.1f}",
-                _share(row["exact_match_within"]),
+                row["facts"], row["questions"], share(row["exact_match"]),
+                share(row["containment"]), f"{row['facts_within']:.1f}",
+                share(row["exact_match_within"]),
                 f"{row['word_pieces']:.0f} / {row['word_pieces_most']}",
                 f"{row['kilobytes']:.1f}", f"{row['recalled_per_kilobyte']:.3f}",
             )
@@ -141,7 +141,7 @@ def capacity(
         if knee
         else "knee: none, not even one fact a file is recalled"
     )
-    _write(output, {**_head(model, split, seed, batch), **figures})
+    write_figures(output, {**_head(model, split, seed, batch), **figures})
 
 
 @app.command()
@@ -156,11 +156,11 @@ def refinement(
     output: JsonFileOption = None,
 ) -> None:
     """What a USV gains from gradient steps through the frozen renderer, and what they cost."""
-    counts = _counts(steps, least=0)
+    counts = whole_numbers(steps, 0, "0,4,16")
     from universal_memory.benchmarks.recall import fresh_answerer
     from universal_memory.benchmarks.refinement import refinement as measure
 
-    with fresh_answerer(model) as answerer, _progress() as advance:
+    with fresh_answerer(model) as answerer, progress() as advance:
         rows = measure(answerer, episodes, facts, counts, rate, split, seed, advance)
     typer.echo(
         f"{model}, {_machine()}, {episodes} files of {facts}, split {split}, seed {seed},"
@@ -170,24 +170,15 @@ def refinement(
         ["steps", "questions", "exact", "seconds a file", "moved"],
         [
             (
-                row["steps"], row["questions"], _share(row["exact_match"]),
-                f"{row['seconds']:.2f}", _share(row["moved"]),
+                row["steps"], row["questions"], share(row["exact_match"]),
+                f"{row['seconds']:.2f}", share(row["moved"]),
             )
             for row in rows
         ],
     )  # fmt: skip
-    _write(output, {**_head(model, split, seed, 1), "rate": rate, "facts": facts, "rows": rows})
-
-
-def _counts(text: str, least: int = 1) -> list[int]:
-    """Whole numbers from `least` of a comma-separated list."""
-    try:
-        counts = [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        counts = []
-    if not counts or min(counts) < least:
-        raise typer.BadParameter(f"{text!r}: give whole numbers from {least}, as 1,2,4")
-    return counts
+    write_figures(
+        output, {**_head(model, split, seed, 1), "rate": rate, "facts": facts, "rows": rows}
+    )
 
 
 def _head(model: str, split: str, seed: int, batch: int) -> dict[str, Any]:
@@ -199,29 +190,3 @@ def _machine() -> str:
     import torch
 
     return f"{platform.machine()}, {torch.get_num_threads()} threads, {platform.system()}"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on standard error; the function moves it: stage, done, total."""
-    columns: Sequence[Any] = (
-        TextColumn("{task.description:14}"), BarColumn(), MofNCompleteColumn()
-    )  # fmt: skip
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("preparing", total=None)
-
-        def advance(stage: str, done: int, total: int) -> None:
-            progress.update(task, description=stage, completed=done, total=total)
-
-        yield advance
-
-
-def _write(output: Path | None, figures: dict[str, Any]) -> None:
-    if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(figures, indent=1), encoding="utf-8")

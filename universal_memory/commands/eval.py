@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from universal_memory.commands.console import echo_table
+from universal_memory.commands.figures import JsonFileOption, progress, write_figures
 
 app = typer.Typer(add_completion=False)
 
@@ -31,7 +29,7 @@ def evaluate(
     max_events: Annotated[
         int, typer.Option(min=1, help="Most events (facts, in the own set) of a memory file.")
     ] = 1,
-    output: Annotated[Path | None, typer.Option("--json", help="Write everything here.")] = None,
+    output: JsonFileOption = None,
     make: Annotated[
         str, typer.Option(help="Write the project's own set to FILE first: SET:EPISODES:FACTS.")
     ] = "",
@@ -54,20 +52,11 @@ def evaluate(
 
     if make:
         _make(file, make, seed)
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description:9}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
-        task = progress.add_task("compiling", total=None)
-
-        def advance(mode: str, done: int, total: int) -> None:
-            progress.update(task, description=mode, completed=done, total=total)
-
+    with progress() as advance:
         names = [name.strip() for name in modes.split(",") if name.strip()]
         result = run(file, model, names, top_k, limit, batch, max_tokens, max_events, advance)
     _show(result)
-    if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_figures(output, result)
 
 
 def _make(file: Path, recipe: str, seed: int) -> None:

@@ -40,15 +40,24 @@ class PassportEncoder(nn.Module):
         self.head = PassportHead()
 
     @classmethod
-    def load(cls, space: SemanticSpace, folder: Path | None = None) -> PassportEncoder:
+    def load(
+        cls,
+        space: SemanticSpace,
+        folder: Path | None = None,
+        pieces: PieceNetwork | None = None,
+    ) -> PassportEncoder:
         """The one trained over a space.
+
+        `pieces`: of the router trained with it, if that is loaded already.
 
         Raises FileNotFoundError or WeightsError with the remedy, for another space too.
         """
         root = folder or models_dir()
-        questions = QuestionEncoder(len(space.reader.codes))
-        load_weights(root / ROUTER_WEIGHTS, questions, space.space_id)
-        encoder = cls(space.reader, questions.pieces)
+        if pieces is None:
+            questions = QuestionEncoder(len(space.reader.codes))
+            load_weights(root / ROUTER_WEIGHTS, questions, space.space_id)
+            pieces = questions.pieces
+        encoder = cls(space.reader, pieces)
         load_weights(root / WEIGHTS, encoder, space.space_id)
         return encoder.eval().requires_grad_(False)
 

@@ -157,16 +157,19 @@ def calibrate(verdicts: Sequence[Verdict], questions: Sequence[TrialQuestion]) -
     return Calibration(slope, -rivalry, offset)
 
 
+def known_from_unknown(verdicts: Sequence[Verdict], unknown: Sequence[float]) -> float:
+    """AUROC of the best log-odds of questions with an answer against those of ones without."""
+    known = [verdict.logits[0] for verdict in verdicts]
+    both = torch.tensor([*known, *unknown]).double()
+    return auroc(both, torch.tensor([1.0] * len(known) + [0.0] * len(unknown)).double())
+
+
 def scores(verdicts: Sequence[Verdict], questions: Sequence[TrialQuestion]) -> dict[str, Any]:
     """Recall, calibration and how well what is known is told from what is not."""
     places = np.array([verdict.place for verdict in verdicts])
     near = np.array([verdict.near for verdict in verdicts])
     logits, _, outcomes = relevance_samples(verdicts, questions)
     probability = torch.sigmoid(logits)
-    known = [verdict.logits[0] for verdict in verdicts]
-    unknown = [verdict.others[0] for verdict in verdicts]
-    both = torch.tensor([*known, *unknown]).double()
-    truth = torch.tensor([1.0] * len(known) + [0.0] * len(unknown)).double()
     return {
         "questions": len(verdicts),
         "recall_at_1": float((places < 1).mean()),
@@ -175,6 +178,6 @@ def scores(verdicts: Sequence[Verdict], questions: Sequence[TrialQuestion]) -> d
         "cosine_recall_at_5": float((near < 5).mean()),
         "shortlisted": float((near < SHORTLIST).mean()),
         "calibration_error": calibration_error(probability, outcomes),
-        "auroc": auroc(both, truth),
+        "auroc": known_from_unknown(verdicts, [verdict.others[0] for verdict in verdicts]),
         "reliability": [vars(one) for one in reliability(probability, outcomes)],
     }

@@ -116,7 +116,8 @@ def train_teacher(
     """Train the tower, then compare it with the router; figures in `run`/teacher.json."""
     torch.manual_seed(seed)
     space = SemanticSpace.load()
-    passports, router = PassportEncoder.load(space), Router.load(space)
+    router = Router.load(space)
+    passports = PassportEncoder.load(space, pieces=router.encoder.pieces)
     if fast_bfloat16():
         to_mixed_precision(space.tower.model)
     training = TeacherTraining(space, passports, files, seed)
