@@ -276,6 +276,12 @@ def test_group_is_one_family_about_different_entities(split):
         assert len({sample.text for sample in group}) == 4
 
 
+@pytest.mark.parametrize("families", [["home_city"], ["parcel_content"], ["cloze_sentence"]])
+def test_a_couple_needs_two_topics_about_people(families):
+    with pytest.raises(ValueError, match="no two facts about one person"):
+        EpisodeGenerator(1, families=families).couple()
+
+
 def test_episode_respects_its_bound():
     generator = EpisodeGenerator(3, max_word_pieces=64)
     samples = [generator.episode(6) for _ in range(500)]

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from universal_memory.training.mixed_precision import fast_bfloat16
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
@@ -52,7 +54,9 @@ class Muon(torch.optim.Optimizer):
 def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
     """About the nearest (semi-)orthogonal matrix, for [rows, columns] or a stack of them."""
     wide = matrix.shape[-2] <= matrix.shape[-1]
-    x = matrix.bfloat16() if wide else matrix.bfloat16().mT
+    x = matrix if wide else matrix.mT
+    if fast_bfloat16():
+        x = x.bfloat16()
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     a, b, c = COEFFICIENTS
     for _ in range(iterations):

@@ -17,7 +17,7 @@ from universal_memory.training.corpora.samples import EpisodeSample, Fact, Quest
 from universal_memory.training.corpora.slots import SHARED_WORDS, SlotSampler
 from universal_memory.training.corpora.vocabulary import Vocabulary, content_words
 
-GENRE_SHARES = {"short": 0.80, "gloss": 0.12, "long": 0.08}
+GENRE_SHARES = {"short": 0.72, "gloss": 0.20, "long": 0.08}
 FORM_SHARES = {"prose": 0.45, "transcript": 0.20, "camera": 0.15, "tool": 0.20}
 WILD_SHARE = 0.3  # of open episodes: any word may stand in a free slot
 NOISE_SHARE = 0.1  # of transcripts
@@ -210,7 +210,10 @@ class EpisodeGenerator:
         return episodes
 
     def couple(self) -> tuple[EpisodeSample, EpisodeSample, Question]:
-        """Two one-fact episodes about one person, and a question that needs both."""
+        """Two one-fact episodes about one person, and a question that needs both.
+
+        Raises ValueError where the families have no two topics about people.
+        """
         self._start_episode()
         person = self._slots.draw("person")
         able = [
@@ -224,7 +227,9 @@ class EpisodeGenerator:
         facts: list[Fact] = []
         asked: list[str] = []
         answers: list[str] = []
-        while len(facts) < 2:
+        for _ in range(TRIES):
+            if len(facts) == 2 or not able:
+                break
             family = self._random.choice(able)
             drawn = self._draw_values(family, register, {"person": person})
             if drawn is None:
@@ -237,6 +242,8 @@ class EpisodeGenerator:
                 wording = _pronouns(wording)
             asked.append(fill(wording, values).rstrip("?."))
             answers.append(values[family.answer].answers[0])
+        if len(facts) < 2:
+            raise ValueError("no two facts about one person: use more families about people")
         first, second = asked
         both = f"{first} and {second[0].lower()}{second[1:]}?"
         one, two = (EpisodeSample(fact.statement, (fact,)) for fact in facts)

@@ -35,7 +35,7 @@ FAMILIES = (
             "Complete the sentence: {before}____{after}.",
         ),
         genre="gloss",
-        weight=2.0,
+        weight=3.0,
     ),
     Family(
         name="cloze_part",
