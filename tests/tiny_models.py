@@ -6,6 +6,7 @@ size is its embedding and little else.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from universal_memory.rendering.adapter import Adapter
+from universal_memory.rendering.adapter import Adapter, LowRank
 from universal_memory.rendering.architecture import ArchitectureMap, inspect_architecture
 from universal_memory.runtime.language_model import LanguageModel
 
@@ -86,6 +87,17 @@ def random_adapter(
     )
 
 
+def listening(
+    architecture: ArchitectureMap, layers: tuple[int, ...] = (1, 3), rank: int = 3, seed: int = 11
+) -> Adapter:
+    """A random adapter that changes attention too."""
+    drawn = torch.Generator().manual_seed(seed)
+    shape = (len(layers), rank, architecture.d_out)
+    keys, values = (torch.randn(shape, generator=drawn) * 0.3 for _ in range(2))
+    adapter = random_adapter(architecture, layers, seed=seed)
+    return replace(adapter, attention=LowRank(layers, keys, values))
+
+
 def random_ids(batch: int = 2, time: int = 9, vocabulary: int = VOCABULARY) -> Tensor:
     """Token ids int64 [batch, time]."""
     return torch.randint(vocabulary, (batch, time), generator=torch.Generator().manual_seed(3))
@@ -101,7 +113,11 @@ def assert_untouched(model: nn.Module, before: dict[str, Tensor]) -> None:
     after = model.state_dict()
     assert after.keys() == before.keys()
     assert all(torch.equal(after[name], value) for name, value in before.items())
-    assert not [name for name, part in model.named_modules() if part._forward_hooks]
+    assert not [
+        name
+        for name, part in model.named_modules()
+        if part._forward_hooks or part._forward_pre_hooks
+    ]
 
 
 def as_language_model(model: PreTrainedModel) -> LanguageModel:

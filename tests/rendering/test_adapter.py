@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from tiny_models import (
     FAMILIES,
     assert_untouched,
+    listening,
     parameters_of,
     random_adapter,
     random_ids,
@@ -18,7 +20,7 @@ from tiny_models import (
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from universal_memory.rendering.adapter import Adapter, attach
+from universal_memory.rendering.adapter import Adapter, LowRank, attach
 from universal_memory.rendering.architecture import ArchitectureMap, inspect_architecture
 from universal_memory.rendering.fusion import fuse
 
@@ -63,6 +65,41 @@ def test_detached_model_is_bit_identical(model: PreTrainedModel) -> None:
     model.generate(random_ids(1), max_new_tokens=3, do_sample=False, pad_token_id=0)
     attachment.detach()
     attachment.detach()
+    assert torch.equal(logits(model), answers)
+    assert_untouched(model, before)
+
+
+def test_attention_sees_the_change(model: PreTrainedModel) -> None:
+    architecture = inspect_architecture(model)
+    adapter = listening(architecture)
+    before, answers = parameters_of(model), logits(model)
+    seen: list[Tensor] = []
+    attention = architecture.attention_of(model, 3)
+
+    def note(_module: object, given: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
+        seen.append(given[0] if given else named["hidden_states"])
+
+    with attach(model, architecture, replace(adapter, attention=None)):
+        silent = logits(model)
+    with attach(model, architecture, adapter):
+        spoken = logits(model)
+    assert (spoken - silent).abs().max() > 0.1
+    closed = replace(adapter.attention, values=torch.zeros_like(adapter.attention.values))
+    with attach(model, architecture, replace(adapter, attention=closed)):
+        assert torch.equal(logits(model), silent)
+    for given in (None, adapter):  # block 3 alone, so that its input is the same both times
+        last = given and replace(
+            adapter,
+            keys=adapter.keys * 0,
+            attention=LowRank((3,), adapter.attention.keys[1:], adapter.attention.values[1:]),
+        )
+        with attach(model, architecture, last) if last else nullcontext():
+            handle = attention.register_forward_pre_hook(note, with_kwargs=True)
+            logits(model)
+            handle.remove()
+    plain, changed = seen
+    keys, values = adapter.attention.keys[1], adapter.attention.values[1]
+    torch.testing.assert_close(changed, plain + plain @ keys.T @ values)
     assert torch.equal(logits(model), answers)
     assert_untouched(model, before)
 

@@ -14,18 +14,19 @@ from universal_memory.rendering.architecture import (
 )
 
 PLACES = {
-    "llama": ("llama", "model.layers", "mlp.down_proj"),
-    "gemma3": ("gemma3_text", "model.layers", "mlp.down_proj"),
-    "qwen2": ("qwen2", "model.layers", "mlp.down_proj"),
-    "gpt2": ("gpt2", "transformer.h", "mlp.c_proj"),
+    "llama": ("llama", "model.layers", "mlp.down_proj", "self_attn"),
+    "gemma3": ("gemma3_text", "model.layers", "mlp.down_proj", "self_attn"),
+    "qwen2": ("qwen2", "model.layers", "mlp.down_proj", "self_attn"),
+    "gpt2": ("gpt2", "transformer.h", "mlp.c_proj", "attn"),
 }
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_finds_blocks_and_down_projection(family: str) -> None:
+def test_finds_blocks_down_projection_and_attention(family: str) -> None:
     model = tiny_model(family)
     found = inspect_architecture(model)
-    assert (found.model_type, found.blocks, found.target) == PLACES[family]
+    places = (found.model_type, found.blocks, found.target, found.attention)
+    assert places == PLACES[family]
     assert (found.layers, found.d_in, found.d_out) == (LAYERS, INNER, WIDTH)
     target = found.target_of(model, 2)
     assert target(torch.zeros(1, INNER)).shape == (1, WIDTH)
@@ -49,14 +50,18 @@ def test_model_without_blocks_is_refused() -> None:
 
 def test_unknown_block_is_refused_with_what_it_has() -> None:
     class Strange(nn.Module):
-        def __init__(self) -> None:
+        def __init__(self, attentive: bool = True) -> None:
             super().__init__()
             block = nn.ModuleDict({"sluice": nn.Linear(4, 4)})
+            if attentive:
+                block["attn"] = nn.Identity()
             self.floors = nn.ModuleList([block])
 
     with pytest.raises(UnknownArchitectureError, match=r"mlp\.down_proj.*sluice.*set `target`"):
         inspect_architecture(Strange())
     assert inspect_architecture(Strange(), target="sluice").blocks == "floors"
+    with pytest.raises(UnknownArchitectureError, match=r"self_attn.*sluice.*with attention"):
+        inspect_architecture(Strange(attentive=False), target="sluice")
 
 
 @pytest.mark.parametrize("target", ["mlp.act_fn", "input_layernorm"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_models import random_adapter, tiny_model
+from tiny_models import listening, random_adapter, tiny_model
 
 from universal_memory.rendering.adapter import Adapter
 from universal_memory.rendering.architecture import inspect_architecture
@@ -29,6 +29,16 @@ def test_gates_weigh_the_parts() -> None:
     fused = fuse([first, second, third], [1.0, 0.25, 0.0])
     wanted = first.delta(3) + 0.25 * second.delta(3)
     torch.testing.assert_close(fused.delta(3), wanted)
+
+
+def test_what_attention_sees_is_summed_too() -> None:
+    architecture = inspect_architecture(tiny_model("llama"))
+    manner, memory = listening(architecture), random_adapter(architecture)
+    assert fuse([memory, memory]).attention is None
+    fused = fuse([memory, manner, manner], [1.0, 0.5, 0.25]).attention
+    x = torch.randn(2, 4, 32, generator=torch.Generator().manual_seed(0))
+    assert fused is not None and manner.attention is not None
+    torch.testing.assert_close(fused.change(1, x), 0.75 * manner.attention.change(1, x))
 
 
 def test_parts_stay_as_they_were() -> None:

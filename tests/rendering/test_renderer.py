@@ -96,6 +96,10 @@ def test_memories_differ_and_manner_starts_as_nothing(renderer: Renderer) -> Non
     assert (first - second).norm() > 0.5 * first.norm() > 0
     assert renderer.manner().rank == renderer.config.manner_rank
     assert not renderer.manner().delta(3).any()
+    attention = renderer.manner().attention
+    assert attention is not None and attention.rank == renderer.config.attention_rank
+    assert not attention.values.any()
+    assert renderer.render(usvs(1)[0]).attention is None  # memories change the map alone
 
 
 def test_calibration_evens_out_the_inputs(renderer: Renderer) -> None:

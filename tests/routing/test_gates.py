@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from universal_memory.routing.gates import DROP_BELOW, gates
+from universal_memory.routing.gates import Gates
 
-LOGITS = st.lists(st.floats(-60, 60), min_size=1, max_size=8)
+gates = Gates()
+LOGITS = st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=8)
 
 
 def test_nothing_gets_no_gate() -> None:
@@ -26,27 +25,29 @@ def test_a_second_relevant_memory_does_not_weaken_the_first() -> None:
 
 
 def test_gate_falls_with_the_log_odds_then_drops() -> None:
-    first, second, third = gates([5.0, 4.0, 0.0], temperature=2.0, drop_below=0.3)
+    first, near, half, far = Gates(8.0, 1.0, 0.3)([5.0, 3.0, -3.0, -9.0])
     assert first == 1.0
-    assert second == pytest.approx(math.exp(-0.5))
-    assert third == 0.0
+    assert near == pytest.approx(1.0, abs=0.01)
+    assert half == pytest.approx(0.5, abs=0.01)
+    assert far == 0.0
 
 
 def test_threshold_is_inclusive() -> None:
-    gate = math.exp(-1.0)
-    assert gates([2.0, 0.0], temperature=2.0, drop_below=gate) == [1.0, gate]
+    gate = Gates(drop_below=0.0)([8.0, 0.0])[1]
+    assert Gates(drop_below=gate)([8.0, 0.0]) == [1.0, gate]
 
 
 @given(LOGITS)
 def test_gates_are_in_order_and_bounded(logits: list[float]) -> None:
     found = gates(logits)
     assert max(found) == 1.0
-    assert all(gate == 0.0 or DROP_BELOW <= gate <= 1.0 for gate in found)
+    assert all(gate == 0.0 or gates.drop_below <= gate <= 1.0 for gate in found)
     by_logit = [gate for _, gate in sorted(zip(logits, found, strict=True))]
     assert by_logit == sorted(by_logit)
 
 
 @given(LOGITS, st.floats(-20, 20))
 def test_only_differences_count(logits: list[float], shift: float) -> None:
-    moved = gates([logit + shift for logit in logits], drop_below=0.0)
-    assert moved == pytest.approx(gates(logits, drop_below=0.0), rel=1e-6, abs=1e-12)
+    every = Gates(drop_below=0.0)
+    moved = every([logit + shift for logit in logits])
+    assert moved == pytest.approx(every(logits), rel=1e-6, abs=1e-12)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_models import random_adapter
+from tiny_models import listening, random_adapter
 
 from universal_memory.runtime.answerer import BASE, COMPILED, Prepared
 from universal_memory.runtime.language_model import LanguageModel
@@ -45,7 +45,7 @@ def test_summary_is_means_and_percentiles() -> None:
 def test_a_batch_is_its_questions_one_by_one(language_model: LanguageModel) -> None:
     architecture = language_model.architecture
     prompts = [language_model.prompt_ids(text) for text in ("Where?", "Who is it?", "When then?")]
-    adapters = [random_adapter(architecture, seed=1), None, random_adapter(architecture, seed=2)]
+    adapters = [listening(architecture, seed=1), None, random_adapter(architecture, seed=2)]
     prepared = [
         Prepared(prompt, adapter, COMPILED if adapter else BASE)
         for prompt, adapter in zip(prompts, adapters, strict=True)

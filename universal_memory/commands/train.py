@@ -1,4 +1,4 @@
-"""`ump train`: the space, a renderer, the router. Every run resumes from its checkpoint."""
+"""`ump train`: the space, a renderer and its gates, the router. Long runs resume."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(add_completion=False, help="Train the space, a renderer or the router.")
+app = typer.Typer(add_completion=False, help="Train the space, a renderer, gates or the router.")
 
 Minutes = Annotated[float, typer.Option(help="Length of the schedule, in minutes of training.")]
 Steps = Annotated[int, typer.Option(help="Length of the schedule in steps; 0: use --minutes.")]
@@ -18,6 +18,10 @@ Seed = Annotated[int, typer.Option(help="Seed of weights and data.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Run = Annotated[Path, typer.Option(help="Folder of checkpoint and log; an existing one resumes.")]
 Model = Annotated[str, typer.Option(help="On-robot model: a packaged name or a folder.")]
+Start = Annotated[
+    Path | None,
+    typer.Option(help="Models folder whose weights to start from; else the closed form."),
+]
 
 
 @app.command()
@@ -28,10 +32,7 @@ def space(
     device: Device = "cpu",
     run: Run = Path("build/train/space"),
     model: Model = "smollm2-135m",
-    start: Annotated[
-        Path | None,
-        typer.Option(help="Models folder whose weights to start from; else the closed form."),
-    ] = None,
+    start: Start = None,
 ) -> None:
     """Train the space together with its reference renderer."""
     from universal_memory.training.jobs import train_space
@@ -47,11 +48,25 @@ def renderer(
     device: Device = "cpu",
     run: Run = Path("build/train/renderer"),
     model: Model = "smollm2-135m",
+    start: Start = None,
 ) -> None:
     """Train a renderer of MODEL over the frozen space."""
     from universal_memory.training.jobs import train_renderer
 
-    train_renderer(model, run, minutes, steps, seed, device, _reporter(run))
+    train_renderer(model, run, minutes, steps, seed, device, _reporter(run), start)
+
+
+@app.command()
+def gates(
+    steps: Annotated[int, typer.Option(min=1, help="Batches to learn from.")] = 40,
+    seed: Seed = 0,
+    run: Run = Path("build/train/gates"),
+    model: Model = "smollm2-135m",
+) -> None:
+    """Learn the gates of MODEL's renderer over the trained router, through its answers."""
+    from universal_memory.training.gate_job import train_gates
+
+    train_gates(model, run, steps, seed, _reporter(run))
 
 
 @app.command()

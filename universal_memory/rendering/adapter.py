@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +18,11 @@ from universal_memory.rendering.architecture import ArchitectureMap
 
 
 @dataclass(frozen=True)
-class Adapter:
-    """A low-rank change of one linear map in some layers: ΔW[layer] = valuesᵀ[layer]·keys[layer].
+class LowRank:
+    """Low-rank maps, one for each of some blocks: x to valuesᵀ·keys·x.
 
-    `layers`: block numbers. keys: [layers, rank, d_in], values: [layers, rank, d_out], float32 (or
-    bfloat16 in training), all scaling already in the values. `gates`: None, or float32
+    `layers`: block numbers. keys: [layers, rank, inputs], values: [layers, rank, outputs], float32
+    (or bfloat16 in training), all scaling already in the values. `gates`: None, or float32
     [batch, rank]: how much of each rank sample b of the model's batch gets, so that a batch of
     questions can be asked with another choice of memories each.
     """
@@ -37,27 +38,44 @@ class Adapter:
         return int(self.keys.shape[-2])
 
     @property
+    def sizes(self) -> tuple[int, int]:
+        """Sizes of an input and of an output."""
+        return int(self.keys.shape[-1]), int(self.values.shape[-1])
+
+    @property
     def nbytes(self) -> int:
         """Size of keys and values [bytes]."""
         return int(self.keys.nbytes + self.values.nbytes)
 
-    def gated(self, gates: Tensor) -> Adapter:
-        """The same adapter with `gates`, [batch, rank]."""
+    def gated(self, gates: Tensor) -> Self:
+        """The same with `gates`, [batch, rank]."""
         if gates.shape[-1] != self.rank:
             raise ValueError(f"gates for rank {gates.shape[-1]}, the adapter has {self.rank}")
         return replace(self, gates=gates)
 
-    def delta(self, layer: int) -> Tensor:
-        """The dense change of block `layer`, gates left out: [d_out, d_in]."""
-        at = self.layers.index(layer)
-        return self.values[at].T @ self.keys[at]
-
     def change(self, at: int, x: Tensor) -> Tensor:
-        """What the `at`-th layer adds to the map's output for its input x [batch, time, d_in]."""
+        """What the `at`-th layer makes of x [batch, time, inputs]: [batch, time, outputs]."""
         fired = torch.matmul(x.to(self.keys.dtype), self.keys[at].T)
         if self.gates is not None:
             fired = fired * self.gates.to(fired.dtype).unsqueeze(1)
         return torch.matmul(fired, self.values[at]).to(x.dtype)
+
+
+@dataclass(frozen=True)
+class Adapter(LowRank):
+    """A low-rank change of one linear map in some blocks: ΔW[layer] = valuesᵀ[layer]·keys[layer].
+
+    `attention`: None, or what is added to the input of attention in some blocks, a map of the
+    hidden states onto themselves: a LoRA of queries, keys and values at once. The manner of
+    answering has one, memories have none.
+    """
+
+    attention: LowRank | None = None
+
+    def delta(self, layer: int) -> Tensor:
+        """The dense change of the map of block `layer`, gates left out: [d_out, d_in]."""
+        at = self.layers.index(layer)
+        return self.values[at].T @ self.keys[at]
 
 
 class Attachment:
@@ -65,7 +83,7 @@ class Attachment:
 
     def __init__(self, model: nn.Module, architecture: ArchitectureMap, adapter: Adapter) -> None:
         wanted = (architecture.d_in, architecture.d_out)
-        given = (adapter.keys.shape[-1], adapter.values.shape[-1])
+        given = adapter.sizes
         if given != wanted:
             raise ValueError(
                 f"adapter is for a map of {given[0]} -> {given[1]}, the model's"
@@ -81,6 +99,13 @@ class Attachment:
             architecture.target_of(model, layer).register_forward_hook(_hook(adapter, at))
             for at, layer in enumerate(adapter.layers)
         ]
+        if adapter.attention is not None:
+            self._handles += [
+                architecture.attention_of(model, layer).register_forward_pre_hook(
+                    _hook_before(adapter.attention, at), with_kwargs=True
+                )
+                for at, layer in enumerate(adapter.attention.layers)
+            ]
 
     def detach(self) -> None:
         """Take the adapter off; the model is what it was before."""
@@ -108,8 +133,22 @@ def attach(model: nn.Module, architecture: ArchitectureMap, adapter: Adapter) ->
     return Attachment(model, architecture, adapter)
 
 
-def _hook(adapter: Adapter, at: int) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
+def _hook(adapter: LowRank, at: int) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
     def add_change(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         return output + adapter.change(at, inputs[0]).to(output.dtype)
+
+    return add_change
+
+
+def _hook_before(
+    change: LowRank, at: int
+) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]]]:
+    def add_change(
+        _module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if inputs:
+            return (inputs[0] + change.change(at, inputs[0]), *inputs[1:]), named
+        states = named["hidden_states"]
+        return inputs, {**named, "hidden_states": states + change.change(at, states)}
 
     return add_change

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 
-from universal_memory.rendering.adapter import Adapter
+from universal_memory.rendering.adapter import Adapter, LowRank
 
 
 def fuse(adapters: Sequence[Adapter], gates: Sequence[float] | None = None) -> Adapter:
@@ -21,14 +21,24 @@ def fuse(adapters: Sequence[Adapter], gates: Sequence[float] | None = None) -> A
     """
     if not adapters:
         raise ValueError("nothing to fuse: give at least one adapter")
-    layers = adapters[0].layers
-    for adapter in adapters:
-        if adapter.layers != layers:
-            raise ValueError(f"adapters of different layers: {layers} and {adapter.layers}")
     if gates is None:
         gates = [1.0] * len(adapters)
-    keys = torch.cat([adapter.keys for adapter in adapters], dim=1)
-    values = torch.cat(
-        [adapter.values * gate for adapter, gate in zip(adapters, gates, strict=True)], dim=1
+    weighted = list(zip(adapters, gates, strict=True))
+    change = _joined(weighted)
+    attention = [(one.attention, gate) for one, gate in weighted if one.attention is not None]
+    return Adapter(
+        change.layers,
+        change.keys,
+        change.values,
+        attention=_joined(attention) if attention else None,
     )
-    return Adapter(layers, keys, values)
+
+
+def _joined(weighted: Sequence[tuple[LowRank, float]]) -> LowRank:
+    layers = weighted[0][0].layers
+    for one, _ in weighted:
+        if one.layers != layers:
+            raise ValueError(f"adapters of different layers: {layers} and {one.layers}")
+    keys = torch.cat([one.keys for one, _ in weighted], dim=1)
+    values = torch.cat([one.values * gate for one, gate in weighted], dim=1)
+    return LowRank(layers, keys, values)

@@ -5,12 +5,13 @@ the space of the down projection's input) and a value (what to add to the residu
 the reading of MLPs as key-value memories (Geva et al. 2021). A value says a token of the piece,
 with the model's own output embedding; a key knows what the piece is to the memory, which two tokens
 were said just before it, and which of the memory's words it belongs with. A small LoRA shared by
-all memories carries the manner of answering and belongs to the renderer, not to a memory.
+all memories carries the manner of answering and belongs to the renderer, not to a memory. It also
+changes attention: what a question's words wake in the memory has to get to where the answer starts.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from universal_memory.rendering.adapter import Adapter
+from universal_memory.rendering.adapter import Adapter, LowRank
 from universal_memory.rendering.architecture import ArchitectureMap
 from universal_memory.rendering.piece_tokens import FORMS, MOST_TOKENS, NONE, spoken
 from universal_memory.rendering.token_embeddings import TokenEmbeddings
+from universal_memory.rendering.word_context import WordContext
 from universal_memory.resources import models_dir
-from universal_memory.space.encoder import SEATS, SLOT_WIDTH
+from universal_memory.routing.gates import Gates
+from universal_memory.space.encoder import SEATS, SLOT_WIDTH, SLOTS
 from universal_memory.space.slot_reader import SlotReader
 from universal_memory.weights import load_weights, read_card
 
@@ -43,8 +46,10 @@ class RendererNotFoundError(FileNotFoundError):
 class RendererConfig:
     """What a renderer writes to.
 
-    `layers`: adapted block numbers. `d_in`, `d_out`: sizes of the adapted map. `manner_rank`: rank
-    of the shared LoRA. `fingerprint`: of the architecture map. `space_id`: the space it reads.
+    `layers`: adapted block numbers. `d_in`, `d_out`: sizes of the adapted map, `d_out` that of the
+    hidden states too. `manner_rank`, `attention_rank`: ranks of the shared LoRA, in the adapted map
+    and before attention. `fingerprint`: of the architecture map. `space_id`: the space it reads.
+    `gate_half`, `gate_temperature`, `gate_drop_below`: of the gates of its memories.
     """
 
     layers: tuple[int, ...]
@@ -53,12 +58,22 @@ class RendererConfig:
     fingerprint: str
     space_id: str
     manner_rank: int = 8
+    attention_rank: int = 16
     hidden: int = 1024
+    gate_half: float = Gates.half
+    gate_temperature: float = Gates.temperature
+    gate_drop_below: float = Gates.drop_below
+
+    @property
+    def gates(self) -> Gates:
+        """How much of each memory is put on where there are several."""
+        return Gates(self.gate_half, self.gate_temperature, self.gate_drop_below)
 
     @classmethod
     def from_card(cls, card: dict[str, Any]) -> RendererConfig:
-        """The configuration in a renderer's card."""
-        values = {field.name: card["config"][field.name] for field in fields(cls)}
+        """The configuration in a renderer's card; what it does not say is as by default."""
+        known = {field.name for field in fields(cls)}
+        values = {name: value for name, value in card["config"].items() if name in known}
         return cls(**{**values, "layers": tuple(values["layers"])})
 
     @classmethod
@@ -121,6 +136,7 @@ class Renderer(nn.Module):
             nn.Linear(width, config.hidden), nn.GELU(), nn.Linear(config.hidden, width)
         )
         self.attention = nn.Linear(width, 2 * ATTENTION_WIDTH)
+        self.context = WordContext(min(width, embeddings.width))
         # The model's tokens in few dimensions: the two said before one, and those of the words it
         # belongs with.
         short = min(width, embeddings.width)
@@ -136,6 +152,10 @@ class Renderer(nn.Module):
         rank = config.manner_rank
         self.manner_key = nn.Parameter(torch.randn(count, rank, config.d_in))
         self.manner_value = nn.Parameter(torch.zeros(count, rank, config.d_out))
+        rank = config.attention_rank
+        start = torch.randn(count, rank, config.d_out) / config.d_out**0.5
+        self.manner_attention_key = nn.Parameter(start)
+        self.manner_attention_value = nn.Parameter(torch.zeros(count, rank, config.d_out))
         # Set by `calibrate`: inputs of a down projection differ a thousandfold between dimensions.
         self.register_buffer("key_scale", torch.ones(count, 1, config.d_in))
         self.register_buffer("value_scale", torch.ones(count, 1, 1))
@@ -172,9 +192,11 @@ class Renderer(nn.Module):
     def forward(self, usv: Tensor) -> RenderedMemories:
         """One adapter of all memories [memories, 16, 256]: a rank a token of their word pieces."""
         reading = self.surroundings.reader(usv)
-        tokens = spoken(self.tokens, reading.pieces, reading.flags)
-        tokens = tokens.masked_fill(~reading.taken.unsqueeze(-1), NONE)  # [memories, 64, 4]
-        seats = self._seats(usv)
+        used = _used(reading.taken)
+        taken = reading.taken[:, :used]
+        tokens = spoken(self.tokens, reading.pieces[:, :used], reading.flags[:, :used])
+        tokens = tokens.masked_fill(~taken.unsqueeze(-1), NONE)  # [memories, used, 4]
+        seats = self.context(self._seats(usv, used), self._short(tokens[..., 0]), taken)
         belongs = self._belongs_with(seats, tokens)
         memory, seat, place = (tokens != NONE).nonzero().unbind(-1)
         said = tokens[memory, seat, place]
@@ -189,17 +211,18 @@ class Renderer(nn.Module):
         values = gain * words + torch.matmul(own * first, self.value)
         return RenderedMemories(self._scaled(keys, values), memory)
 
-    def _seats(self, usv: Tensor) -> Tensor:
-        """What each seat is to its memory, in the order of the text: [memories, 64, 256]."""
-        slots = usv.unsqueeze(1) + self.seat[:, None]
-        return F.layer_norm(usv.unsqueeze(1) + self.trunk(slots), (SLOT_WIDTH,)).flatten(1, 2)
+    def _seats(self, usv: Tensor, used: int) -> Tensor:
+        """What the first seats are to their memory, in the order of the text."""
+        slots = usv.repeat(1, SEATS, 1)[:, :used]
+        seat = self.seat.repeat_interleave(SLOTS, dim=0)[:used]
+        return F.layer_norm(slots + self.trunk(slots + seat), (SLOT_WIDTH,))
 
     def _short(self, tokens: Tensor) -> Tensor:
         """Input embeddings of tokens in few dimensions; zero where there is none."""
         return self.surroundings.embeddings.inputs(tokens) @ self.token
 
     def _belongs_with(self, seats: Tensor, tokens: Tensor) -> Tensor:
-        """Tokens of the other words of the memory that a seat belongs with: [memories, 64, 256]."""
+        """Tokens of the other words of the memory that a seat belongs with: as `seats`."""
         query, key = self.attention(seats).chunk(2, dim=-1)
         scores = query @ key.mT / ATTENTION_WIDTH**0.5
         there = tokens[..., :1] != NONE
@@ -208,7 +231,11 @@ class Renderer(nn.Module):
 
     def manner(self) -> Adapter:
         """The shared LoRA: the manner of answering, no memory in it."""
-        return self._scaled(self.manner_key, self.manner_value)
+        manner = self._scaled(self.manner_key, self.manner_value)
+        attention = LowRank(
+            self.config.layers, self.manner_attention_key, self.manner_attention_value
+        )
+        return replace(manner, attention=attention)
 
     def _scaled(self, keys: Tensor, values: Tensor) -> Adapter:
         scale = self.value_scale * self.config.d_in**-0.5
@@ -233,6 +260,11 @@ class Renderer(nn.Module):
         Its rank is the number of tokens that the model has for the memory's word pieces.
         """
         return self(usv.unsqueeze(0)).adapter
+
+
+def _used(taken: Tensor) -> int:
+    """Seats up to the last one that is taken in any memory, at least one: most texts are short."""
+    return int((taken.any(0) * torch.arange(1, taken.shape[1] + 1)).max().clamp(min=1))
 
 
 def earlier(tokens: Tensor, memory: Tensor, steps: int) -> Tensor:

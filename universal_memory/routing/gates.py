@@ -1,28 +1,37 @@
 """Gates: how much of each retrieved memory's adapter is put on.
 
-Near one for memories that are about as relevant as the best, and nothing below a threshold: not a
-softmax, because a second relevant memory must not weaken the first.
+One for memories that are about as relevant as the best, and nothing below a threshold: not a
+softmax, because a second relevant memory must not weaken the first. Temperature and threshold are
+learned through the answers of the model they serve (`training.gate_job`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-
-TEMPERATURE = 2.0
-DROP_BELOW = 0.3
+from dataclasses import dataclass
 
 
-def gates(
-    logits: Sequence[float], temperature: float = TEMPERATURE, drop_below: float = DROP_BELOW
-) -> list[float]:
-    """One gate a memory, 0 to 1, from its log-odds of being relevant; the best gets 1.
+@dataclass(frozen=True)
+class Gates:
+    """From log-odds of being relevant to gates: a logistic of the distance from the best.
 
-    `temperature`: log-odds under the best at which a gate has fallen to 1/e. Gates under
-    `drop_below` are 0.
+    `half`: log-odds under the best at which a gate has fallen to about a half; `temperature`: how
+    slowly it falls there [log-odds]. `drop_below`: gates under it are 0.
     """
-    if not logits:
-        return []
-    best = max(logits)
-    raw = [math.exp((logit - best) / temperature) for logit in logits]
-    return [gate if gate >= drop_below else 0.0 for gate in raw]
+
+    half: float = 8.0
+    temperature: float = 1.5
+    drop_below: float = 0.3
+
+    def __call__(self, logits: Sequence[float]) -> list[float]:
+        """One gate a memory, 0 to 1; the best gets 1."""
+        if not logits:
+            return []
+        best = max(logits)
+        whole = 1.0 + math.exp(-self.half / self.temperature)
+        raw = [
+            whole / (1.0 + math.exp(min(700.0, (best - logit - self.half) / self.temperature)))
+            for logit in logits
+        ]
+        return [gate if gate >= self.drop_below else 0.0 for gate in raw]

@@ -29,7 +29,6 @@ from universal_memory.rendering.conflict import conflicts
 from universal_memory.rendering.fusion import fuse
 from universal_memory.rendering.renderer import Renderer
 from universal_memory.rendering.token_embeddings import TokenEmbeddings
-from universal_memory.routing.gates import gates
 from universal_memory.routing.index import PassportIndex
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.routing.router import SHORTLIST, RoutedQuestion, Router
@@ -135,7 +134,7 @@ class Answerer:
         )
         router = Router.load(space, models)
         index = PassportIndex.open(store)
-        passports = PassportEncoder.load(space, models)
+        passports = PassportEncoder.load(space, models, router.encoder.pieces)
         return cls(language_model, renderer, space, passports, router, store, index, cache_size)
 
     def answer(
@@ -240,7 +239,7 @@ class Answerer:
             for memory_id, logit in self.router.rank(asked, near)[:top_k]
             if self.router.relevance(logit) >= min_relevance
         ]
-        open_gates = gates([logit for _, logit in logits])
+        open_gates = self.renderer.config.gates([logit for _, logit in logits])
         return [entry for entry, gate in zip(logits, open_gates, strict=True) if gate > 0]
 
     def _load(self, chosen: tuple[str, float]) -> tuple[str, float, Adapter, int] | None:
@@ -267,7 +266,7 @@ class Answerer:
     def _render(
         self, loaded: list[tuple[str, float, Adapter, int]]
     ) -> tuple[Adapter, tuple[Hit, ...]]:
-        open_gates = gates([logit for _, logit, _, _ in loaded])
+        open_gates = self.renderer.config.gates([logit for _, logit, _, _ in loaded])
         adapters = [adapter for _, _, adapter, _ in loaded]
         with torch.inference_mode():
             adapter = fuse([self.renderer.manner(), *adapters], [1.0, *open_gates])
@@ -275,7 +274,7 @@ class Answerer:
         hits = tuple(
             Hit(
                 memory_id,
-                1.0 / (1.0 + float(np.exp(-logit))),
+                self.router.relevance(logit),
                 gate,
                 stamp,
                 one.cosine,

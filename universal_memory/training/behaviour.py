@@ -29,7 +29,7 @@ from universal_memory.space.text_tower import TextTower
 from universal_memory.training.batches import Batch, BatchShape, Speller, make_batch
 from universal_memory.training.checkpoint import load_state, save_state
 from universal_memory.training.corpora import EpisodeGenerator
-from universal_memory.training.mixed_precision import to_mixed_precision
+from universal_memory.training.mixed_precision import fast_bfloat16, to_mixed_precision
 from universal_memory.training.muon import Muon
 from universal_memory.training.split_decoder import SplitDecoder
 from universal_memory.training.warm_start import start_keys, start_words
@@ -86,8 +86,10 @@ class BehaviourTraining:
         self.plan, self.checkpoint, self.report = plan, checkpoint, report
         self.train_encoder = train_encoder
         self.device = language_model.device
-        to_mixed_precision(language_model.model)
-        to_mixed_precision(tower.model)
+        self.fast = fast_bfloat16()
+        if self.fast:
+            to_mixed_precision(language_model.model)
+            to_mixed_precision(tower.model)
         self.decoder = SplitDecoder(language_model, renderer.config.layers[0])
         self.optimizers = _optimizers(
             renderer, nn.ModuleList([encoder, reader]) if train_encoder else None, plan
@@ -139,14 +141,16 @@ class BehaviourTraining:
         """
         texts = self.tower(batch.texts)
         with (
-            torch.autocast(self.device, dtype=torch.bfloat16),
+            torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.fast),
             torch.set_grad_enabled(self.train_encoder and torch.is_grad_enabled()),
         ):
             usv = self.encoder(texts.states, texts.mask).float()
-        with torch.autocast(self.device, dtype=torch.bfloat16):
+        with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.fast):
             rendered, manner = self.renderer(usv), self.renderer.manner()
             adapter = fuse([rendered.adapter, manner])
-        adapter = Adapter(adapter.layers, adapter.keys.bfloat16(), adapter.values.bfloat16())
+        if self.fast:
+            keys, values = adapter.keys.bfloat16(), adapter.values.bfloat16()
+            adapter = replace(adapter, keys=keys, values=values)
         gates = batch.gates.to(self.device)[:, rendered.memory]
         gates = torch.cat([gates, gates.new_ones(len(gates), manner.rank)], dim=1)
         states, order = self._answer_states(batch, adapter, gates)

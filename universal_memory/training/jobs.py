@@ -52,16 +52,13 @@ def train_space(
         load_weights(start / SPACE_WEIGHTS, encoder)
         load_weights(start / READER_WEIGHTS, reader)
         load_weights(start / renderer_weights(model), renderer)
-    plan = TrainingPlan(minutes=minutes, steps=steps, seed=seed)
-    if start is not None:  # the mechanism is there: all words, and composition early
-        plan = replace(plan, closed_share=0.1, composition_from=0.0)
     training = BehaviourTraining(
         language_model,
         tower,
         encoder.to(device),
         reader.to(device),
         renderer.to(device),
-        plan,
+        _plan(minutes, steps, seed, start),
         run / CHECKPOINT,
         train_encoder=True,
         report=report,
@@ -79,33 +76,64 @@ def train_space(
     save_weights(models_dir() / READER_WEIGHTS, reader, space_card)
     purpose = "The Universal Encoder, token states of all-MiniLM-L6-v2 to USVs, and their reader."
     write_model_card((models_dir() / SPACE_WEIGHTS).parent, "Space", purpose, space_card)
-    _save_renderer(renderer, model, card)
+    save_renderer(renderer, model, card)
     report({"event": "written", **card["scores"]})
 
 
 def train_renderer(
-    model: str, run: Path, minutes: float, steps: int, seed: int, device: str, report: Report
+    model: str,
+    run: Path,
+    minutes: float,
+    steps: int,
+    seed: int,
+    device: str,
+    report: Report,
+    start: Path | None = None,
 ) -> None:
-    """A renderer of `model` over the frozen space of the models folder."""
+    """A renderer of `model` over the frozen space of the models folder.
+
+    From the closed-form start, or from the weights of a models folder `start`.
+    """
     torch.manual_seed(seed)
     language_model = LanguageModel(model, device)
     space = SemanticSpace.load(device=device)
     renderer = _new_renderer(language_model, space.reader, space.tower, space.space_id)
+    if start is not None:
+        load_weights(start / renderer_weights(model), renderer)
     training = BehaviourTraining(
         language_model,
         space.tower,
         space.encoder,
         space.reader,
         renderer.to(device),
-        TrainingPlan(minutes=minutes, steps=steps, seed=seed),
+        _plan(minutes, steps, seed, start),
         run / CHECKPOINT,
         train_encoder=False,
         report=report,
+        calibrated=start is not None,
     )
     training.run()
     card = _card("renderer", model, seed, training)
-    _save_renderer(renderer, model, card)
+    if start is not None:
+        card["start"] = str(start)
+    save_renderer(renderer, model, card)
     report({"event": "written", **card["scores"]})
+
+
+def _plan(minutes: float, steps: int, seed: int, start: Path | None) -> TrainingPlan:
+    plan = TrainingPlan(minutes=minutes, steps=steps, seed=seed)
+    if start is None:
+        return plan
+    # The mechanism is there: all words, composition at once, and little to recite.
+    shape = replace(plan.shape, recitals=1, composition=0.45)
+    return replace(
+        plan,
+        learning_rate=4e-4,  # at the full rate what was learned is lost first
+        closed_share=0.1,
+        composition_from=0.0,
+        warmup=30,
+        shape=shape,
+    )
 
 
 def _new_renderer(
@@ -132,7 +160,8 @@ def _card(kind: str, model: str, seed: int, training: BehaviourTraining) -> dict
     }
 
 
-def _save_renderer(renderer: Renderer, model: str, card: dict[str, Any]) -> None:
+def save_renderer(renderer: Renderer, model: str, card: dict[str, Any]) -> None:
+    """Write the weights and the card of the renderer of `model` into the models folder."""
     path = models_dir() / renderer_weights(model)
     config = asdict(renderer.config)
     card = {**card, "config": config}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from universal_memory.rendering.adapter import Adapter, attach
 from universal_memory.rendering.fusion import fuse
@@ -32,9 +34,18 @@ def joined(adapters: Sequence[Adapter | None]) -> Adapter | None:
     if not given:
         return None
     whole = fuse([adapter for _, adapter in given])
-    gates = torch.zeros(len(adapters), whole.rank)
+    gated = whole.gated(_gates([(row, one.rank) for row, one in given], len(adapters)))
+    if whole.attention is None:
+        return gated
+    ranks = [(row, one.attention.rank) for row, one in given if one.attention is not None]
+    return replace(gated, attention=whole.attention.gated(_gates(ranks, len(adapters))))
+
+
+def _gates(ranks: Sequence[tuple[int, int]], batch: int) -> Tensor:
+    """1 where a rank is of a sample, [batch, all ranks]; `ranks`: sample and rank of each."""
+    gates = torch.zeros(batch, sum(rank for _, rank in ranks))
     start = 0
-    for row, adapter in given:
-        gates[row, start : start + adapter.rank] = 1.0
-        start += adapter.rank
-    return whole.gated(gates)
+    for row, rank in ranks:
+        gates[row, start : start + rank] = 1.0
+        start += rank
+    return gates

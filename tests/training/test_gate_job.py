@@ -1,0 +1,76 @@
+"""Learning gates: temperature and threshold follow what the answers lose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from universal_memory.routing.gates import Gates
+from universal_memory.training.batches import Batch, QuestionSample
+from universal_memory.training.gate_job import GateLearning
+
+BELOW = 3.0  # log-odds of the second memory under the first
+
+
+def batch() -> Batch:
+    """Two questions with both of two memories on; the first is the more relevant."""
+    none = torch.zeros(0, dtype=torch.int64)
+    return Batch(
+        ["a", "b"], [QuestionSample(0, "who", "x"), QuestionSample(0, "what", "y")],
+        none, none, none, none, none, none, torch.ones(2, 2),
+    )  # fmt: skip
+
+
+def learning(
+    loss: Callable[[Tensor], Tensor], monkeypatch: pytest.MonkeyPatch, start: Gates | None = None
+) -> GateLearning:
+    """Over a stand-in of a training whose loss is a function of the gates alone."""
+    behaviour: Any = SimpleNamespace(
+        renderer=nn.Linear(1, 1),
+        tower=lambda texts: SimpleNamespace(states=torch.zeros(len(texts), 1), mask=None),
+        encoder=lambda states, mask: states,
+        loss=lambda given: (loss(given.gates), None),
+    )
+    router: Any = SimpleNamespace(
+        ask=lambda question: question,
+        logits=lambda asked, passports: np.array([1.0, 1.0 - BELOW], np.float32)[: len(passports)],
+    )
+    passports: Any = SimpleNamespace(passports=lambda usv: np.zeros((len(usv), 4), np.float32))
+    monkeypatch.setattr(GateLearning, "_batch", lambda _self, number: batch())
+    return GateLearning(behaviour, router, passports, start)
+
+
+def test_the_second_memory_is_turned_to_where_answers_lose_least(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reports: list[dict[str, Any]] = []
+    found = learning(lambda gates: (gates[:, 1] - 0.6).square().mean(), monkeypatch)
+    found.learn(120, reports.append)
+    assert found.gates()([1.0, 1.0 - BELOW])[1] == pytest.approx(0.6, abs=0.02)
+    assert reports[-1]["loss"] < reports[0]["loss"]
+    assert not any(one.requires_grad for one in found.behaviour.renderer.parameters())
+
+
+def test_the_best_memory_always_has_its_whole_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor] = []
+
+    def loss(gates: Tensor) -> Tensor:
+        seen.append(gates.detach())
+        return gates.sum()
+
+    learning(loss, monkeypatch).learn(3, lambda _values: None)
+    assert all(torch.equal(gates[:, 0], torch.ones(2)) for gates in seen)
+
+
+def test_thresholds_are_tried_as_the_answerer_applies_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = Gates(half=BELOW, temperature=1.0, drop_below=0.0)
+    gate = start([1.0, 1.0 - BELOW])[1]  # about a half
+    found = learning(lambda gates: gates[:, 1].mean(), monkeypatch, start)
+    losses = found.losses((0.0, 0.4, 0.7))
+    assert losses == pytest.approx({0.0: gate, 0.4: gate, 0.7: 0.0})
