@@ -1,4 +1,4 @@
-"""Gates, learned end to end: the frozen model answers with several files on, gated by the router.
+"""Gates, learned end to end: the frozen model answers with the files on that the router finds.
 
 Where and how steeply a gate falls follows the gradient of the answers' log-probability through the
 fused adapter; the threshold under which files are dropped is the highest one that costs little.
@@ -31,7 +31,9 @@ from universal_memory.training.jobs import save_renderer
 from universal_memory.weights import read_card
 
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
-SHAPE = BatchShape(composition=1.0, couples=0.4)
+SHAPE = BatchShape(groups=1.0, couples=0.3)  # many near-duplicates to be found beside the right one
+TOP_K = 3
+FAR = 1e4  # log-odds under the best of what is not found: no gate
 RATE = 0.05  # of the logarithms of what is learned, a step
 LITTLE = 1.03  # loss at a threshold, against the least
 TRIED = 8  # batches on which thresholds are compared
@@ -79,7 +81,7 @@ def train_gates(model: str, run: Path, steps: int, seed: int, report: Report) ->
 
 
 class GateLearning:
-    """Gates, learned on questions asked with several files on.
+    """Gates, learned on questions to stores of a batch each, as an answerer would be asked.
 
     `behaviour`: whose model, space and renderer stay as they are. `start`: the gates to start from.
     """
@@ -139,22 +141,23 @@ class GateLearning:
         )
 
     def _gated(self, batch: Batch) -> Tensor:
-        """The gates of the files that are on, as `Gates` has them: [questions, memories]."""
+        """The gates of the files that are found, as `Gates` has them: [questions, memories]."""
         half, temperature = self._logarithms.exp()
         falling = ((half - self._below(batch)) / temperature).sigmoid()
-        return batch.gates * falling / (half / temperature).sigmoid()
+        return falling / (half / temperature).sigmoid()
 
     @torch.no_grad()
     def _below(self, batch: Batch) -> Tensor:
-        """Log-odds of every memory under the best of those that are on: [questions, memories]."""
+        """Log-odds of the TOP_K best memories under the best, FAR for the others.
+
+        float32 [questions, memories].
+        """
         texts = self.behaviour.tower(batch.texts)
         usv = self.behaviour.encoder(texts.states, texts.mask)
         every = self.passports.passports(usv.cpu().numpy())
-        below = torch.zeros_like(batch.gates)
+        below = torch.full_like(batch.gates, FAR)
         for row, sample in enumerate(batch.questions):
-            on = batch.gates[row].nonzero().flatten()
-            logits = torch.from_numpy(
-                self.router.logits(self.router.ask(sample.question), every[on.numpy()])
-            )
-            below[row, on] = logits.max() - logits
+            logits = torch.from_numpy(self.router.logits(self.router.ask(sample.question), every))
+            best, found = logits.topk(min(TOP_K, len(logits)))
+            below[row, found] = best[0] - best
         return below
