@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from universal_memory.rendering.architecture import ArchitectureMap
+
+Change = TypeVar("Change", bound="LowRank")
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class LowRank:
         """Size of keys and values [bytes]."""
         return int(self.keys.nbytes + self.values.nbytes)
 
-    def gated(self, gates: Tensor) -> Self:
+    def gated(self: Change, gates: Tensor) -> Change:
         """The same with `gates`, [batch, rank]."""
         if gates.shape[-1] != self.rank:
             raise ValueError(f"gates for rank {gates.shape[-1]}, the adapter has {self.rank}")
