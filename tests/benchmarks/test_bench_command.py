@@ -49,7 +49,7 @@ def test_capacity_prints_table_and_knee_and_writes_all(
     path = tmp_path / "capacity.json"
     assert ump("capacity", "--facts", "1,2", "--episodes", 2, "--json", path) == 0
     shown = capsys.readouterr().out
-    assert "facts within 126 pieces" in shown and "recalled facts a kB" in shown
+    assert "facts within 64 pieces" in shown and "recalled facts a kB" in shown
     assert "knee: none" in shown
     assert [row["facts"] for row in json.loads(path.read_text())["rows"]] == [1, 2]
 
