@@ -47,9 +47,8 @@ def train_gates(model: str, run: Path, steps: int, seed: int, report: Report) ->
     router = Router.load(space)
     passports = PassportEncoder.load(space, pieces=router.encoder.pieces)
     embeddings = TokenEmbeddings(language_model.model)
-    renderer = Renderer.load(
-        language_model.architecture, space.space_id, space.reader, embeddings
-    )  # fmt: skip
+    architecture = language_model.architecture
+    renderer = Renderer.load(architecture, space.space_id, space.reader, embeddings)
     behaviour = BehaviourTraining(
         language_model,
         space.tower,
