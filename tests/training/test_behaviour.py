@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
 from universal_memory.training import batches
 from universal_memory.training.batches import Batch, BatchShape, QuestionSample, Speller, collate
-from universal_memory.training.behaviour import BehaviourTraining, TrainingPlan
+from universal_memory.training.behaviour import BehaviourTraining
+from universal_memory.training.plan import TrainingPlan
 
 PLACES = ("attic", "hall", "garage", "cellar", "study", "porch")
 Reports = list[dict[str, Any]]
@@ -82,7 +84,7 @@ def test_learns_a_handful_of_facts_from_their_memories(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(BehaviourTraining, "_batch", lambda _self, part=0: where)
+    monkeypatch.setattr(BehaviourTraining, "batches", repeat(where))
     plan = TrainingPlan(steps=40, learning_rate=5e-3, accumulate=1, warmup=5)
     reports: Reports = []
     training = start(language_model, small_tower, plan, tmp_path / "c.pt", tokens, reports=reports)
@@ -113,7 +115,7 @@ def test_frozen_space_stays_as_it_is(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(BehaviourTraining, "_batch", lambda _self, part=0: where)
+    monkeypatch.setattr(BehaviourTraining, "batches", repeat(where))
     plan = TrainingPlan(steps=2, accumulate=2)
     training = start(
         language_model, small_tower, plan, tmp_path / "c.pt", tokens, train_encoder=False
@@ -162,21 +164,3 @@ def test_resumed_run_is_the_uninterrupted_one(
     assert resumed.step == whole.step == 4
     wanted = weights(whole)
     assert all(torch.equal(value, wanted[name]) for name, value in weights(resumed).items())
-
-
-def test_batches_of_a_step_do_not_depend_on_the_run(
-    language_model: LanguageModel,
-    small_tower: TextTower,
-    tokens: Tensor,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(batches, "MAX_TOKENS", 128)
-    plan = TrainingPlan(steps=100, shape=BatchShape(memories=8, questions=1))
-    training = start(language_model, small_tower, plan, tmp_path / "c.pt", tokens)
-    training.step = 60
-    first, again, other = training._batch(), training._batch(), training._batch(part=1)
-    assert first.texts == again.texts
-    assert torch.equal(first.ids, again.ids)
-    assert first.texts != other.texts
-    assert (first.gates.sum(1) > 1).any()  # composition has begun

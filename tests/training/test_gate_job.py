@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from universal_memory.routing.gates import Gates
+from universal_memory.space.text_tower import WrittenTexts
 from universal_memory.training.batches import Batch, QuestionSample
 from universal_memory.training.gate_job import GateLearning
 
@@ -22,7 +23,8 @@ def batch() -> Batch:
     """Two questions with both of two memories on; the first is the more relevant."""
     none = torch.zeros(0, dtype=torch.int64)
     return Batch(
-        ["a", "b"], [QuestionSample(0, "who", "x"), QuestionSample(0, "what", "y")],
+        ["a", "b"], WrittenTexts(none, none, none),
+        [QuestionSample(0, "who", "x"), QuestionSample(0, "what", "y")],
         none, none, none, none, none, none, torch.ones(2, 2),
     )  # fmt: skip
 
@@ -33,7 +35,9 @@ def learning(
     """Over a stand-in of a training whose loss is a function of the gates alone."""
     behaviour: Any = SimpleNamespace(
         renderer=nn.Linear(1, 1),
-        tower=lambda texts: SimpleNamespace(states=torch.zeros(len(texts), 1), mask=None),
+        tower=SimpleNamespace(
+            states=lambda _: SimpleNamespace(states=torch.zeros(2, 1), mask=None)
+        ),
         encoder=lambda states, mask: states,
         loss=lambda given: (loss(given.gates), None),
     )

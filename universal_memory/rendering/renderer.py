@@ -48,11 +48,13 @@ class RendererConfig:
 
     `layers`: adapted block numbers. `d_in`, `d_out`: sizes of the adapted map, `d_out` that of the
     hidden states too. `manner_rank`, `attention_rank`: ranks of the shared LoRA, in the adapted map
-    and before attention. `fingerprint`: of the architecture map. `space_id`: the space it reads.
-    `gate_half`, `gate_temperature`, `gate_drop_below`: of the gates of its memories.
+    and before attention, there in `attention_layers`. `fingerprint`: of the architecture map.
+    `space_id`: the space it reads. `gate_half`, `gate_temperature`, `gate_drop_below`: of the gates
+    of its memories.
     """
 
     layers: tuple[int, ...]
+    attention_layers: tuple[int, ...]
     d_in: int
     d_out: int
     fingerprint: str
@@ -65,6 +67,11 @@ class RendererConfig:
     gate_drop_below: float = Gates.drop_below
 
     @property
+    def first_layer(self) -> int:
+        """The lowest block that is changed."""
+        return min(self.layers[0], self.attention_layers[0])
+
+    @property
     def gates(self) -> Gates:
         """How much of each memory is put on where there are several."""
         return Gates(self.gate_half, self.gate_temperature, self.gate_drop_below)
@@ -74,16 +81,23 @@ class RendererConfig:
         """The configuration in a renderer's card; what it does not say is as by default."""
         known = {field.name for field in fields(cls)}
         values = {name: value for name, value in card["config"].items() if name in known}
-        return cls(**{**values, "layers": tuple(values["layers"])})
+        lists = {name: tuple(values[name]) for name in ("layers", "attention_layers")}
+        return cls(**{**values, **lists})
 
     @classmethod
     def for_architecture(
         cls, architecture: ArchitectureMap, space_id: str, first_layer: int | None = None
     ) -> RendererConfig:
-        """The upper two fifths of the blocks, or all from `first_layer` on."""
+        """Memories in the upper two fifths of the blocks, or in all from `first_layer` on.
+
+        What a question asks for is made out below them: attention is changed in the upper four
+        fifths.
+        """
         first = round(architecture.layers * 0.6) if first_layer is None else first_layer
+        first_attention = min(first, round(architecture.layers * 0.2))
         return cls(
             layers=tuple(range(first, architecture.layers)),
+            attention_layers=tuple(range(first_attention, architecture.layers)),
             d_in=architecture.d_in,
             d_out=architecture.d_out,
             fingerprint=architecture.fingerprint,
@@ -152,10 +166,9 @@ class Renderer(nn.Module):
         rank = config.manner_rank
         self.manner_key = nn.Parameter(torch.randn(count, rank, config.d_in))
         self.manner_value = nn.Parameter(torch.zeros(count, rank, config.d_out))
-        rank = config.attention_rank
-        start = torch.randn(count, rank, config.d_out) / config.d_out**0.5
-        self.manner_attention_key = nn.Parameter(start)
-        self.manner_attention_value = nn.Parameter(torch.zeros(count, rank, config.d_out))
+        shape = len(config.attention_layers), config.attention_rank, config.d_out
+        self.manner_attention_key = nn.Parameter(torch.randn(shape) / config.d_out**0.5)
+        self.manner_attention_value = nn.Parameter(torch.zeros(shape))
         # Set by `calibrate`: inputs of a down projection differ a thousandfold between dimensions.
         self.register_buffer("key_scale", torch.ones(count, 1, config.d_in))
         self.register_buffer("value_scale", torch.ones(count, 1, 1))
@@ -233,7 +246,7 @@ class Renderer(nn.Module):
         """The shared LoRA: the manner of answering, no memory in it."""
         manner = self._scaled(self.manner_key, self.manner_value)
         attention = LowRank(
-            self.config.layers, self.manner_attention_key, self.manner_attention_value
+            self.config.attention_layers, self.manner_attention_key, self.manner_attention_value
         )
         return replace(manner, attention=attention)
 
@@ -264,7 +277,8 @@ class Renderer(nn.Module):
 
 def _used(taken: Tensor) -> int:
     """Seats up to the last one that is taken in any memory, at least one: most texts are short."""
-    return int((taken.any(0) * torch.arange(1, taken.shape[1] + 1)).max().clamp(min=1))
+    numbers = torch.arange(1, taken.shape[1] + 1, device=taken.device)
+    return int((taken.any(0) * numbers).max().clamp(min=1))
 
 
 def earlier(tokens: Tensor, memory: Tensor, steps: int) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from universal_memory.space.encoder import SEATS, SLOT_WIDTH, SLOTS
 
-BLOCKS = 2
+BLOCKS = 4
 HEADS = 4
 
 
@@ -30,6 +30,12 @@ class WordContext(nn.Module):
         self.blocks = nn.TransformerEncoder(
             block, BLOCKS, norm=nn.LayerNorm(width), enable_nested_tensor=False
         )
+        for (
+            layer
+        ) in self.blocks.layers:  # deep and trained for a short time: each starts as nothing
+            for last in (layer.self_attn.out_proj, layer.linear2):
+                nn.init.zeros_(last.weight)
+                nn.init.zeros_(last.bias)
         self.out = nn.Linear(width, width)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)

@@ -21,6 +21,19 @@ CONTEXT_WIDTH = sum(PARTS)
 
 
 @dataclass(frozen=True)
+class WrittenTexts:
+    """A batch of texts in word pieces, [CLS] and [SEP] around each: all that the tower looks at.
+
+    `ids` int64 and `attended` int64, 1 where a piece is: [batch, pieces]. `marks`: float32
+    [batch, pieces, 48], codes and flags (`PieceCodes`).
+    """
+
+    ids: Tensor
+    attended: Tensor
+    marks: Tensor
+
+
+@dataclass(frozen=True)
 class TextStates:
     """Token states of a batch of texts, without [CLS] and [SEP].
 
@@ -80,9 +93,8 @@ class TextTower:
         )
         return found["input_ids"][0].long(), self.codes.flags([marked], found["offset_mapping"])[0]
 
-    @torch.no_grad()
-    def __call__(self, texts: list[str]) -> TextStates:
-        """Token states of `texts`; an empty text gives one masked-in [SEP] state."""
+    def write(self, texts: list[str]) -> WrittenTexts:
+        """`texts` in word pieces; no weight takes part, so that other processes can do it."""
         marked = [split_codes(text) for text in texts]
         batch = self.tokenizer(
             marked,
@@ -92,13 +104,21 @@ class TextTower:
             return_offsets_mapping=True,
             return_tensors="pt",
         )
-        flags = self.codes.flags(marked, batch.pop("offset_mapping"))
-        marks = self.codes.marks(batch["input_ids"], flags).to(self.device)
-        batch = batch.to(self.device)
-        hidden = self.model(**batch).last_hidden_state
-        words = self.model.embeddings.word_embeddings(batch["input_ids"])
-        lengths = batch["attention_mask"].sum(1)
+        flags = self.codes.flags(marked, batch["offset_mapping"])
+        ids = batch["input_ids"]
+        return WrittenTexts(ids, batch["attention_mask"], self.codes.marks(ids, flags))
+
+    def __call__(self, texts: list[str]) -> TextStates:
+        """Token states of `texts`; an empty text gives one masked-in [SEP] state."""
+        return self.states(self.write(texts))
+
+    @torch.no_grad()
+    def states(self, written: WrittenTexts) -> TextStates:
+        """Token states of texts in word pieces."""
+        ids, attended = written.ids.to(self.device), written.attended.to(self.device)
+        hidden = self.model(input_ids=ids, attention_mask=attended).last_hidden_state
+        words = self.model.embeddings.word_embeddings(ids)
         index = torch.arange(hidden.shape[1], device=self.device)
-        mask = index.unsqueeze(0) < (lengths - 1).clamp(min=2).unsqueeze(1)
-        states = torch.cat([words, hidden, marks], dim=-1)
-        return TextStates(states[:, 1:], mask[:, 1:], batch["input_ids"][:, 1:])
+        mask = index.unsqueeze(0) < (attended.sum(1) - 1).clamp(min=2).unsqueeze(1)
+        states = torch.cat([words, hidden, written.marks.to(self.device)], dim=-1)
+        return TextStates(states[:, 1:], mask[:, 1:], ids[:, 1:])

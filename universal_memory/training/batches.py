@@ -11,7 +11,7 @@ from torch import Tensor
 
 from universal_memory.rendering.piece_tokens import NONE, spoken
 from universal_memory.runtime.language_model import LanguageModel
-from universal_memory.space.text_tower import TextTower
+from universal_memory.space.text_tower import TextTower, WrittenTexts
 from universal_memory.training.corpora import EpisodeGenerator, EpisodeSample
 
 MAX_TOKENS = 72
@@ -49,12 +49,13 @@ class Speller:
 
 @dataclass(frozen=True)
 class Batch:
-    """`texts`: one a memory. `ids` int64 [questions, time], `lengths` of them used, padded on the
-    right. (`rows`, `positions`): where the next token is `targets`; `recited`: of a recital.
-    `gates` float32 [questions, memories].
+    """`texts`: one a memory, `written` in word pieces. `ids` int64 [questions, time], `lengths` of
+    them used, padded on the right. (`rows`, `positions`): where the next token is `targets`;
+    `recited`: of a recital. `gates` float32 [questions, memories].
     """
 
     texts: list[str]
+    written: WrittenTexts
     questions: list[QuestionSample]
     ids: Tensor
     lengths: Tensor
@@ -165,6 +166,7 @@ def collate(
         ids[row, : len(sequence)] = torch.tensor(sequence)
     return Batch(
         texts=texts,
+        written=speller.tower.write(texts),
         questions=[questions[index] for index in kept],
         ids=ids,
         lengths=torch.tensor([len(sequence) for sequence in sequences]),

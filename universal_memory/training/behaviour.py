@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,42 +27,18 @@ from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.space.encoder import UniversalEncoder
 from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
+from universal_memory.training.batch_stream import BatchStream
 from universal_memory.training.batches import Batch, BatchShape, Speller, make_batch
 from universal_memory.training.checkpoint import load_state, save_state
 from universal_memory.training.corpora import EpisodeGenerator
 from universal_memory.training.mixed_precision import fast_bfloat16, to_mixed_precision
 from universal_memory.training.muon import Muon
+from universal_memory.training.plan import TrainingPlan
 from universal_memory.training.split_decoder import SplitDecoder
 from universal_memory.training.warm_start import start_keys, start_words
 
 MAPS = frozenset(("key", "key_after", "key_after_two", "key_with", "value", "token", "word"))
 START_BATCHES = 12
-PARTS = 4  # of a batch, by length of the sequences
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How to train. `minutes`: length of the learning-rate schedule in time spent training, which
-    keeps a run on a shared machine within its hour; `steps`, if positive, takes its place.
-    `closed_share`: of the batches at the start, in the closed vocabulary; it falls to 0.1.
-    `composition_from`: share of it from which on files are composed, and hold several facts more
-    often.
-    """
-
-    minutes: float = 60.0
-    steps: int = 0
-    learning_rate: float = 1e-3
-    accumulate: int = 2
-    warmup: int = 100
-    seed: int = 0
-    closed_share: float = 0.3
-    composition_from: float = 0.12
-    words_weight: float = 0.3
-    recital_weight: float = 0.5
-    clip: float = 1.0
-    checkpoint_minutes: float = 3.0
-    validate_every: int = 300
-    shape: BatchShape = field(default_factory=lambda: BatchShape(recitals=4))
 
 
 class BehaviourTraining:
@@ -90,7 +67,7 @@ class BehaviourTraining:
         if self.fast:
             to_mixed_precision(language_model.model)
             to_mixed_precision(tower.model)
-        self.decoder = SplitDecoder(language_model, renderer.config.layers[0])
+        self.decoder = SplitDecoder(language_model, renderer.config.first_layer)
         self.optimizers = _optimizers(
             renderer, nn.ModuleList([encoder, reader]) if train_encoder else None, plan
         )
@@ -100,10 +77,16 @@ class BehaviourTraining:
             for group in optimizer.param_groups
             for parameter in group["params"]
         ]
+        self.stream = BatchStream(plan, language_model, self.speller)
         self.step, self.seconds = 0, 0.0
         self.recital_loss = self.words_loss = 0.0
         if not self._resume() and not calibrated:
             self._start()
+
+    @cached_property
+    def batches(self) -> Iterator[Batch]:
+        """The batches from the step on at which the training is when they are first asked for."""
+        return self.stream.start(self.step * self.plan.accumulate)
 
     @property
     def progress(self) -> float:
@@ -118,6 +101,7 @@ class BehaviourTraining:
         smooth: dict[str, float] = {}
         while self.progress < 1.0:
             started = time.monotonic()
+            self.stream.progress = self.progress
             measured = self._train_step()
             for name, value in measured.items():
                 smooth[name] = 0.95 * smooth.get(name, value) + 0.05 * value
@@ -139,7 +123,7 @@ class BehaviourTraining:
         While the encoder is trained, with the reader's loss: what sits in the seats must stay
         legible.
         """
-        texts = self.tower(batch.texts)
+        texts = self.tower.states(batch.written)
         with (
             torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.fast),
             torch.set_grad_enabled(self.train_encoder and torch.is_grad_enabled()),
@@ -179,7 +163,7 @@ class BehaviourTraining:
         Short and long sequences run apart, so that the short ones are not padded to the long.
         """
         states, order = [], []
-        for part in batch.lengths.argsort().chunk(PARTS):
+        for part in batch.lengths.argsort().chunk(self.plan.parts):
             ids = batch.ids[part, : int(batch.lengths[part].max())].to(self.device)
             hidden = self.decoder.below(ids)
             own = adapter.gated(gates[part.to(self.device)])
@@ -272,20 +256,6 @@ class BehaviourTraining:
         start_words(self.renderer)
         self.report({"event": "start", "tokens_found": found})
 
-    def _batch(self, part: int = 0) -> Batch:
-        """Part `part` of step `step`: the same for the same seed, resumed or not."""
-        plan = self.plan
-        seed = (plan.seed * 1_000_003 + self.step) * 8 + part
-        # The mechanism is learned on few words, the words by the way; then all words.
-        closed = random.Random(seed).random() < max(0.1, plan.closed_share - self.progress)
-        vocabulary = "closed" if closed else "open"
-        shape = plan.shape
-        if self.progress < plan.composition_from:
-            easy = (0.8, 0.1, 0.1, 0.0, 0.0, 0.0)
-            shape = replace(shape, composition=0.0, groups=0.0, couples=0.0, fact_counts=easy)
-        generator = EpisodeGenerator(seed=seed, split="train", vocabulary=vocabulary)
-        return make_batch(generator, shape, self.language_model, self.speller, random.Random(seed))
-
     def _train_step(self) -> dict[str, float]:
         warm = min(1.0, (self.step + 1) / self.plan.warmup)
         rate = warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.progress)))
@@ -301,8 +271,8 @@ class BehaviourTraining:
 
     def _backward(self) -> dict[str, float]:
         losses, alone, composed = [], [], []
-        for part in range(self.plan.accumulate):
-            batch = self._batch(part)
+        for _ in range(self.plan.accumulate):
+            batch = next(self.batches)
             loss, right = self.loss(batch)
             (loss / self.plan.accumulate).backward()
             losses.append(float(loss.detach()))

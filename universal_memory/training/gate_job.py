@@ -25,9 +25,10 @@ from universal_memory.routing.router import Router
 from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.space.semantic_space import SemanticSpace
 from universal_memory.training.batches import Batch, BatchShape, make_batch
-from universal_memory.training.behaviour import BehaviourTraining, TrainingPlan
+from universal_memory.training.behaviour import BehaviourTraining
 from universal_memory.training.corpora import EpisodeGenerator
 from universal_memory.training.jobs import save_renderer
+from universal_memory.training.plan import TrainingPlan
 from universal_memory.weights import read_card
 
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
@@ -151,7 +152,7 @@ class GateLearning:
 
         float32 [questions, memories].
         """
-        texts = self.behaviour.tower(batch.texts)
+        texts = self.behaviour.tower.states(batch.written)
         usv = self.behaviour.encoder(texts.states, texts.mask)
         every = self.passports.passports(usv.cpu().numpy())
         below = torch.full_like(batch.gates, FAR)

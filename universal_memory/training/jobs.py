@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,8 +21,9 @@ from universal_memory.space.semantic_space import READER_WEIGHTS, SemanticSpace
 from universal_memory.space.semantic_space import WEIGHTS as SPACE_WEIGHTS
 from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
-from universal_memory.training.behaviour import BehaviourTraining, TrainingPlan
-from universal_memory.training.model_card import write_model_card
+from universal_memory.training.behaviour import BehaviourTraining
+from universal_memory.training.model_card import machine, write_model_card
+from universal_memory.training.plan import TrainingPlan
 from universal_memory.weights import digest, load_weights, save_weights
 
 Report = Callable[[dict[str, Any]], None]
@@ -58,7 +60,7 @@ def train_space(
         encoder.to(device),
         reader.to(device),
         renderer.to(device),
-        _plan(minutes, steps, seed, start),
+        _plan(minutes, steps, seed, device, start),
         run / CHECKPOINT,
         train_encoder=True,
         report=report,
@@ -106,7 +108,7 @@ def train_renderer(
         space.encoder,
         space.reader,
         renderer.to(device),
-        _plan(minutes, steps, seed, start),
+        _plan(minutes, steps, seed, device, start),
         run / CHECKPOINT,
         train_encoder=False,
         report=report,
@@ -120,15 +122,32 @@ def train_renderer(
     report({"event": "written", **card["scores"]})
 
 
-def _plan(minutes: float, steps: int, seed: int, start: Path | None) -> TrainingPlan:
+def _plan(minutes: float, steps: int, seed: int, device: str, start: Path | None) -> TrainingPlan:
     plan = TrainingPlan(minutes=minutes, steps=steps, seed=seed)
+    if device != "cpu":  # a step's time goes into starting kernels: few and large ones
+        plan = replace(
+            plan,
+            accumulate=1,
+            parts=1,
+            workers=max(1, (os.cpu_count() or 2) - 2),
+            validate_every=1500,
+            shape=replace(plan.shape, memories=192, recitals=48),
+        )
     if start is None:
         return plan
     # The mechanism is there: all words, composition at once, and little to recite.
-    shape = replace(plan.shape, recitals=1, composition=0.45)
+    shape = replace(
+        plan.shape,
+        recitals=plan.shape.recitals // 4,
+        composition=0.5,
+        groups=0.3,
+        couples=0.2,
+        fact_counts=(0.45, 0.15, 0.2, 0.08, 0.06, 0.06),
+    )
     return replace(
         plan,
-        learning_rate=4e-4,  # at the full rate what was learned is lost first
+        # At the full rate what was learned is lost first; a long run gets it back.
+        learning_rate=4e-4 if device == "cpu" else 8e-4,
         closed_share=0.1,
         composition_from=0.0,
         warmup=30,
@@ -155,7 +174,8 @@ def _card(kind: str, model: str, seed: int, training: BehaviourTraining) -> dict
         "seed": seed,
         "steps": training.step,
         "minutes": training.seconds / 60,
-        "device": training.device,
+        "memories": training.step * training.plan.accumulate * training.plan.shape.memories,
+        "machine": machine(),
         "scores": training.validate(256),
     }
 

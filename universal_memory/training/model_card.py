@@ -21,13 +21,15 @@ DATA = (
 def write_model_card(
     folder: Path, title: str, purpose: str, card: dict[str, Any], data: str = DATA
 ) -> None:
-    """Write `folder`/README.md from the facts in `card` (the same that are in the weights)."""
+    """Write `folder`/README.md from the facts in `card` (the same that are in the weights).
+
+    A card that has no `machine` was made on this one.
+    """
     scores = card.get("scores", {})
-    facts = {name: value for name, value in card.items() if name not in ("scores", "config")}
-    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    facts = {"machine": machine(), **card}
+    facts = {name: value for name, value in facts.items() if name not in ("scores", "config")}
     lines = [f"# {title}", "", purpose, "", data, "", "| fact | |", "| --- | --- |"]
     lines += [f"| {name} | {_shown(value)} |" for name, value in facts.items()]
-    lines.append(f"| machine | {machine} |")
     if scores:
         lines += ["", "| score | |", "| --- | --- |"]
         lines += [f"| {name} | {_shown(value)} |" for name, value in scores.items()]
@@ -36,6 +38,12 @@ def write_model_card(
         lines += [f"| {name} | {_shown(value)} |" for name, value in config.items()]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def machine() -> str:
+    """Processor or GPU, threads and PyTorch of this machine, for a card."""
+    unit = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
+    return f"{unit}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
 def _shown(value: Any) -> str:
