@@ -17,6 +17,13 @@ def context() -> WordContext:
     return WordContext(TOKEN_WIDTH).eval().requires_grad_(False)
 
 
+def seem_trained(context: WordContext) -> None:
+    """No map is at zero any more."""
+    for parameter in context.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+
+
 def given(memories: int = 2, seats: int = 7) -> tuple[Tensor, Tensor, Tensor]:
     drawn = torch.Generator().manual_seed(1)
     taken = torch.ones(memories, seats, dtype=torch.bool)
@@ -34,7 +41,7 @@ def test_untrained_adds_nothing(context: WordContext) -> None:
 
 
 def test_words_around_count_and_empty_seats_do_not(context: WordContext) -> None:
-    torch.nn.init.normal_(context.out.weight, std=0.1)
+    seem_trained(context)
     seats, tokens, taken = given()
     before = context(seats, tokens, taken)
     changed = tokens.clone()
@@ -49,7 +56,7 @@ def test_words_around_count_and_empty_seats_do_not(context: WordContext) -> None
 
 
 def test_order_counts(context: WordContext) -> None:
-    torch.nn.init.normal_(context.out.weight, std=0.1)
+    seem_trained(context)
     seats, tokens, taken = given(1)
     taken[:] = True
     there = context(seats, tokens, taken)
@@ -58,7 +65,7 @@ def test_order_counts(context: WordContext) -> None:
 
 
 def test_a_memory_of_nothing_is_left_as_it_is(context: WordContext) -> None:
-    torch.nn.init.normal_(context.out.weight, std=0.1)
+    seem_trained(context)
     seats, tokens, taken = given()
     taken[0] = False
     found = context(seats, tokens, taken)

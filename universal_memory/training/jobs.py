@@ -124,35 +124,9 @@ def train_renderer(
 
 def _plan(minutes: float, steps: int, seed: int, device: str, start: Path | None) -> TrainingPlan:
     plan = TrainingPlan(minutes=minutes, steps=steps, seed=seed)
-    if device != "cpu":  # a step's time goes into starting kernels: few and large ones
-        plan = replace(
-            plan,
-            accumulate=1,
-            parts=1,
-            workers=max(1, (os.cpu_count() or 2) - 2),
-            validate_every=1500,
-            shape=replace(plan.shape, memories=192, recitals=48),
-        )
-    if start is None:
-        return plan
-    # The mechanism is there: all words, composition at once, and little to recite.
-    shape = replace(
-        plan.shape,
-        recitals=plan.shape.recitals // 4,
-        composition=0.5,
-        groups=0.3,
-        couples=0.2,
-        fact_counts=(0.45, 0.15, 0.2, 0.08, 0.06, 0.06),
-    )
-    return replace(
-        plan,
-        # At the full rate what was learned is lost first; a long run gets it back.
-        learning_rate=4e-4 if device == "cpu" else 8e-4,
-        closed_share=0.1,
-        composition_from=0.0,
-        warmup=30,
-        shape=shape,
-    )
+    if device != "cpu":
+        plan = plan.on_gpu(os.cpu_count() or 2)
+    return plan if start is None else plan.going_on()
 
 
 def _new_renderer(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from universal_memory.training.batches import BatchShape
+
+LARGE = 64  # memories of a batch
 
 
 @dataclass(frozen=True)
@@ -33,3 +35,29 @@ class TrainingPlan:
     checkpoint_minutes: float = 3.0
     validate_every: int = 300
     shape: BatchShape = field(default_factory=lambda: BatchShape(recitals=4))
+
+    def on_gpu(self, cores: int) -> TrainingPlan:
+        """The same where a step's time goes into starting kernels: few and large ones.
+
+        `cores`: of the machine; all but two make batches.
+        """
+        shape = replace(self.shape, memories=192, recitals=48)
+        return replace(
+            self, accumulate=1, parts=1, workers=max(1, cores - 2), validate_every=1500, shape=shape
+        )
+
+    def going_on(self) -> TrainingPlan:
+        """The same from trained weights: all words, composition at once, and little to recite."""
+        shape = replace(
+            self.shape,
+            recitals=self.shape.recitals // 4,
+            composition=0.5,
+            groups=0.3,
+            couples=0.2,
+            fact_counts=(0.45, 0.15, 0.2, 0.08, 0.06, 0.06),
+        )
+        # At the full rate what was learned is lost first; large batches bear more of it.
+        rate = self.learning_rate * (0.4 if shape.memories < LARGE else 0.8)
+        return replace(
+            self, learning_rate=rate, closed_share=0.1, composition_from=0.0, warmup=30, shape=shape
+        )
