@@ -71,7 +71,7 @@ def gates(
 
 @app.command()
 def router(
-    minutes: Minutes = 24.0,
+    minutes: Minutes = 12.0,
     steps: Steps = 0,
     seed: Seed = 0,
     files: Annotated[int, typer.Option(min=1000, help="Files to train on.")] = 96_000,

@@ -37,13 +37,13 @@ WEIGHTS = {"order": 1.0, "verify_order": 1.0, "verify_level": 0.5, "presence": 0
 class RetrievalPlan:
     """How to train: `memories` files a step, up to `questions` each, `wrong` ones to verify."""
 
-    minutes: float = 24.0
+    minutes: float = 12.0
     steps: int = 0
     learning_rate: float = 1e-3
     warmup: int = 30
-    memories: int = 1024
+    memories: int = 768
     questions: int = 2
-    wrong: int = 23
+    wrong: int = 15
     seed: int = 0
     checkpoint_minutes: float = 3.0
 

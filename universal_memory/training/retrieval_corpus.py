@@ -28,7 +28,7 @@ GROUP = 4  # near-duplicates: one family, some words in common
 RARE = 0.01  # share of the files up to which a piece is a name rather than wording
 FIRST_WORD = 1996  # word pieces before are signs and single letters
 FAMILIES, SHARING = 8, 3  # of a batch: families; files that share a piece with another one
-SWAPPED = 0.3  # of the rare pieces, at every step
+SWAPPED = 0.15  # of the rare pieces, at every step
 UNREAD = 0.01  # of a file's pieces: readers err
 
 
