@@ -37,9 +37,9 @@ DIMENSIONS = PASSPORT_SHAPE[0]
 FILE_NAME = "passports.hnsw"
 _LINKS = 32
 _CONSTRUCTION_EFFORT = 400
-_SEARCH_EFFORT = 448
+_SEARCH_EFFORT = 640
 _ONE = np.float32(32767)  # in the numbers of a passport; halves take long to read on a CPU
-_COMPARED = 224  # memories of a search whose passports are compared exactly
+_COMPARED = 256  # memories of a search whose passports are compared exactly
 _BATCH = 1024
 
 
