@@ -38,7 +38,7 @@ from universal_memory.training.split_decoder import SplitDecoder
 from universal_memory.training.warm_start import start_keys, start_words
 
 MAPS = frozenset(("key", "key_after", "key_after_two", "key_with", "value", "token", "word"))
-START_BATCHES = 12
+START_BATCHES, START_MEMORIES = 12, 16  # what the closed form reads; more only costs memory
 
 
 class BehaviourTraining:
@@ -236,7 +236,8 @@ class BehaviourTraining:
             architecture.target_of(self.language_model.model, layer)
             for layer in self.renderer.config.layers
         ]
-        shape = replace(self.plan.shape, recitals=self.plan.shape.memories)
+        memories = min(START_MEMORIES, self.plan.shape.memories)
+        shape = replace(self.plan.shape, memories=memories, recitals=memories)
         inputs, outputs, tokens, before = [], [], [], []
         for part in range(START_BATCHES):
             generator = EpisodeGenerator(seed=20_000_003 + part)
