@@ -12,10 +12,21 @@ import typer
 
 app = typer.Typer(add_completion=False, help="Train the space, a renderer, gates or the router.")
 
+
+def _usable(device: str) -> str:
+    import torch
+
+    if device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available()):
+        raise typer.BadParameter(
+            f"{device!r} is not usable here; give cpu, or cuda where PyTorch sees a GPU"
+        )
+    return device
+
+
 Minutes = Annotated[float, typer.Option(help="Length of the schedule, in minutes of training.")]
 Steps = Annotated[int, typer.Option(help="Length of the schedule in steps; 0: use --minutes.")]
 Seed = Annotated[int, typer.Option(help="Seed of weights and data.")]
-Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.", callback=_usable)]
 Run = Annotated[Path, typer.Option(help="Folder of checkpoint and log; an existing one resumes.")]
 Model = Annotated[str, typer.Option(help="On-robot model: a packaged name or a folder.")]
 Start = Annotated[
