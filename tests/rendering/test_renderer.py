@@ -129,6 +129,14 @@ def test_card_and_weights_come_back(
     assert (got - wanted).norm() < 2e-3 * wanted.norm()  # half precision on disk
 
 
+def test_a_card_of_before_changes_attention_where_it_changes_the_map(renderer: Renderer) -> None:
+    config = asdict(renderer.config)
+    assert config["attention_layers"][0] < config["layers"][0] == 2
+    del config["attention_layers"]
+    found = RendererConfig.from_card({"config": config})
+    assert found.attention_layers == found.layers and found.first_layer == 2
+
+
 def test_the_right_one_of_several_is_found(
     renderer: Renderer, architecture: ArchitectureMap, tmp_path: Path
 ) -> None:

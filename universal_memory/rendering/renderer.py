@@ -81,8 +81,9 @@ class RendererConfig:
         """The configuration in a renderer's card; what it does not say is as by default."""
         known = {field.name for field in fields(cls)}
         values = {name: value for name, value in card["config"].items() if name in known}
-        lists = {name: tuple(values[name]) for name in ("layers", "attention_layers")}
-        return cls(**{**values, **lists})
+        layers = tuple(values["layers"])
+        attention_layers = tuple(values.get("attention_layers", layers))
+        return cls(**{**values, "layers": layers, "attention_layers": attention_layers})
 
     @classmethod
     def for_architecture(

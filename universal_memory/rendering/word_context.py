@@ -30,9 +30,8 @@ class WordContext(nn.Module):
         self.blocks = nn.TransformerEncoder(
             block, BLOCKS, norm=nn.LayerNorm(width), enable_nested_tensor=False
         )
-        for (
-            layer
-        ) in self.blocks.layers:  # deep and trained for a short time: each starts as nothing
+        # Deep and trained for a short time: each block starts as nothing.
+        for layer in self.blocks.layers:
             for last in (layer.self_attn.out_proj, layer.linear2):
                 nn.init.zeros_(last.weight)
                 nn.init.zeros_(last.bias)
