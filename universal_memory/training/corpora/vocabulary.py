@@ -51,6 +51,8 @@ CLOSED_SIZES = {
     "colours": 16,
     "surnames": 16,
     "words": 30,
+    "relations": 30,
+    "verbs_transitive": 30,
 }
 # In the closed vocabulary these wide lists are left out in favour of the household ones.
 WIDE = {

@@ -6,18 +6,27 @@ from universal_memory.training.corpora.families import (
     codes,
     health,
     household,
+    kitchen,
     living,
+    media,
     messages,
+    money,
+    nature,
     people,
     places,
     preferences,
     prose,
+    relations,
+    robot,
     schedules,
+    school,
     signs,
     speech,
+    sport,
     states,
     tools,
     trade,
+    vehicles,
     work,
 )
 from universal_memory.training.corpora.family import Family
@@ -25,7 +34,8 @@ from universal_memory.training.corpora.vocabulary import UNSEEN_FAMILIES
 
 MODULES = (
     places, people, preferences, household, schedules, codes, health, living, states, work, trade,
-    speech, signs, tools, prose, messages,
+    speech, signs, tools, prose, messages, relations, robot, kitchen, sport, school,
+    vehicles, nature, money, media,
 )  # fmt: skip
 
 FAMILIES: dict[str, Family] = {

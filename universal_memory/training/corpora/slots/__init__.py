@@ -20,6 +20,7 @@ from universal_memory.training.corpora.slots.phrases import (
 )
 from universal_memory.training.corpora.slots.places import Places
 from universal_memory.training.corpora.slots.prose import Prose
+from universal_memory.training.corpora.slots.relations import Relations
 from universal_memory.training.corpora.slots.times import Times
 from universal_memory.training.corpora.vocabulary import content_words
 
@@ -38,7 +39,7 @@ SHARED_WORDS = CLAUSE_WORDS | content_words(
 )
 
 
-class SlotSampler(Places, Times, Codes, Phrases, Clauses, Prose):
+class SlotSampler(Places, Times, Codes, Phrases, Clauses, Prose, Relations):
     """Draws a value of every kind."""
 
 

@@ -22,7 +22,7 @@ TELLING = 3  # words of content that stay beside a blank, at least
 # Not worth a blank, or part of the question.
 STOP_WORDS = FUNCTION_WORDS | frozenset(
     "that which who whom whose this these those it them they you something someone anything any "
-    "each every other another such some not can may might be been being have has had having "
+    "what each every other another such some not can may might be been being have has had having "
     "does do did as than into onto over through between about after before during when where "
     "while if because only also very more most usually used using often especially etc "
     "word words sentence missing blank gap goes said complete".split()

@@ -1,0 +1,246 @@
+"""Gardens, animals outdoors and farms."""
+
+from __future__ import annotations
+
+from universal_memory.training.corpora.family import Family
+
+FAMILIES = (
+    Family(
+        name="planted_by",
+        slots={
+            "plant": "plant",
+            "person": "person",
+            "public_place": "public_place",
+            "date": "date",
+        },
+        subject=(
+            "plant",
+            "public_place",
+        ),
+        answer="person",
+        statements=(
+            "{person} planted the {plant} beside the {public_place}.",
+            "The {plant} beside the {public_place} was planted by {person} on {date}.",
+            "On {date}, {person} put the {plant} into the ground at the {public_place}.",
+            "It was {person} who brought the {plant} to the {public_place}.",
+            "At the {public_place}, the {plant} was a project of {person}.",
+        ),
+        spoken=("I planted the {plant} beside the {public_place}.",),
+        questions=(
+            "Who planted the {plant} beside the {public_place}?",
+            "By whom was the {plant} at the {public_place} planted?",
+            "Who brought the {plant} to the {public_place}?",
+            "The {plant} at the {public_place} is whose work?",
+            "Tell me who put the {plant} into the ground at the {public_place}.",
+        ),
+    ),
+    Family(
+        name="grows_between",
+        slots={"plant": "plant", "other": "plant", "company": "company"},
+        subject=(
+            "company",
+            "plant",
+        ),
+        answer="other",
+        statements=(
+            "At {company}, the {plant} grows beside the {other}.",
+            "{company} grows the {plant} together with the {other}.",
+            "The {other} is the neighbour of the {plant} in the garden of {company}.",
+            "In the garden of {company}, the {other} keeps pests off the {plant}.",
+            "{company} planted the {other} to give shade to the {plant}.",
+        ),
+        questions=(
+            "Beside what does the {plant} grow at {company}?",
+            "What does {company} grow together with the {plant}?",
+            "What is the neighbour of the {plant} at {company}?",
+            "At {company}, what keeps pests off the {plant}?",
+            "Which plant gives shade to the {plant} at {company}?",
+        ),
+    ),
+    Family(
+        name="animal_chased",
+        slots={"animal": "animal", "other": "animal", "place": "public_place"},
+        subject=(
+            "animal",
+            "place",
+        ),
+        answer="other",
+        statements=(
+            "The {animal} chased the {other} round the {place}.",
+            "At the {place}, the {other} fled from the {animal}.",
+            "The {other} had to hide from the {animal} at the {place}.",
+            "Near the {place} the {animal} was running after the {other}.",
+            "The {other} at the {place} is terrified of the {animal}.",
+        ),
+        questions=(
+            "What did the {animal} chase round the {place}?",
+            "Which animal fled from the {animal} at the {place}?",
+            "After what was the {animal} running near the {place}?",
+            "At the {place}, what had to hide from the {animal}?",
+            "Which animal is terrified of the {animal} at the {place}?",
+        ),
+    ),
+    Family(
+        name="harvest_sum",
+        slots={"person": "person", "food": "food", "value": "amount", "year": "date"},
+        subject=(
+            "person",
+            "food",
+        ),
+        answer="value",
+        statements=(
+            "{person} harvested {value} baskets of {food} this year.",
+            "{value} baskets of {food} were picked by {person} until {year}.",
+            "{person:of} harvest of {food} came to {value} baskets.",
+            "By {year}, {person} had brought in {value} baskets of {food}.",
+            "As for {food}, {person} got {value} baskets out of the field.",
+        ),
+        spoken=("I harvested {value} baskets of {food}.",),
+        questions=(
+            "How many baskets of {food} did {person} harvest?",
+            "What was {person:of} harvest of {food}?",
+            "How much {food} did {person} pick?",
+            "Baskets of {food} from {person}?",
+            "How much {food} did {person} bring in from the field?",
+        ),
+    ),
+    Family(
+        name="nest_in",
+        slots={"animal": "animal", "thing": "object", "person": "person"},
+        subject=("animal",),
+        answer="thing",
+        statements=(
+            "{animal:a} has built a nest in the {thing}.",
+            "In the {thing} lives {animal:a}, as {person} discovered.",
+            "{person} found out that {animal:a} sleeps inside the {thing}.",
+            "The {thing} {thing:is|are} home to {animal:a}.",
+            "{animal:a} chose the {thing} for its young.",
+        ),
+        questions=(
+            "In what has the {animal} built its nest?",
+            "What is home to the {animal}?",
+            "Inside what does the {animal} sleep?",
+            "What did the {animal} choose for its young?",
+            "The {animal} lives in what?",
+        ),
+    ),
+    Family(
+        name="stung_by",
+        slots={"person": "person", "animal": "animal", "place": "public_place"},
+        subject=(
+            "person",
+            "place",
+        ),
+        answer="animal",
+        statements=(
+            "At the {place}, {person} was bitten by {animal:a}.",
+            "{animal:a} bit {person} at the {place}.",
+            "{person} touched {animal:a} at the {place} and got hurt.",
+            "What attacked {person} at the {place} was {animal:a}.",
+            "{person} had a fight with {animal:a} at the {place}, but is fine again.",
+        ),
+        spoken=("{animal:a} bit me at the {place}.",),
+        questions=(
+            "What bit {person} at the {place}?",
+            "By what was {person} bitten at the {place}?",
+            "Which animal attacked {person} at the {place}?",
+            "With which animal did {person} have a fight at the {place}?",
+            "What animal did {person} touch at the {place}?",
+        ),
+    ),
+    Family(
+        name="herd_count",
+        slots={"company": "company", "animal": "animal", "value": "amount"},
+        subject=(
+            "company",
+            "animal",
+        ),
+        answer="value",
+        statements=(
+            "{company} keeps {value} animals of the kind {animal}.",
+            "There are {value} head of {animal} on the farm of {company}.",
+            "The farm of {company} counts {value} of its {animal} herd.",
+            "{value} is the size of the {animal} herd of {company}.",
+            "With {value} animals, the {animal} herd of {company} is the largest in the valley.",
+        ),
+        questions=(
+            "How large is the {animal} herd of {company}?",
+            "How many head of {animal} does {company} keep?",
+            "What is the size of the {animal} herd at {company}?",
+            "{animal} herd of {company}, how many?",
+            "How many animals belong to the {animal} herd of {company}?",
+        ),
+    ),
+    Family(
+        name="rain_amount",
+        form="tool",
+        slots={"city": "city", "value": "reading", "date": "date"},
+        subject=(
+            "city",
+            "date",
+        ),
+        answer="value",
+        statements=(
+            "Tool rainfall(city={city}, date={date}) returned millimetres={value}.",
+            "Tool rain.get(date={date}, place={city}) returned amount={value}.",
+            "Tool log_rain(city={city}, mm={value}, date={date}) returned state=ok.",
+            "Tool precipitation(where={city}, day={date}) returned total={value}.",
+            "Tool rain_gauge(station={city}, on={date}) returned mm={value}.",
+        ),
+        questions=(
+            "How much rain fell in {city} on {date}?",
+            "How many millimetres of rain did {city} get on {date}?",
+            "What was the rainfall in {city} on {date}?",
+            "Rainfall in {city} on {date}?",
+            "On {date}, how much did it rain in {city}?",
+        ),
+    ),
+    Family(
+        name="trail_camera",
+        form="camera",
+        slots={"animal": "animal", "time": "time", "spot": "public_place"},
+        subject=(
+            "animal",
+            "spot",
+        ),
+        answer="time",
+        statements=(
+            "Sign reads: {time}. Marker: {spot}. Camera sees: {animal}.",
+            "Sign reads: {spot} {time}. Camera sees: {animal}.",
+            "Camera sees: {animal} at the {spot} at {time}.",
+            "Marker: {spot}. Camera sees: {animal} passing at {time}.",
+            "Camera sees: at {time} one {animal} before the {spot}.",
+        ),
+        questions=(
+            "When did the {animal} pass the {spot}?",
+            "At what time was the {animal} filmed at the {spot}?",
+            "When did the {animal} come to the {spot}?",
+            "Time of the {animal} at the {spot}?",
+            "The {animal} was at the {spot} at what time?",
+        ),
+    ),
+    Family(
+        name="said_tree",
+        form="transcript",
+        slots={"speaker": "first_name", "plant": "plant", "colour": "colour", "animal": "animal"},
+        subject=(
+            "speaker",
+            "plant",
+        ),
+        answer="colour",
+        statements=(
+            "{speaker} said: the leaves of the {plant} have turned {colour}.",
+            "{speaker} said: look, the {plant} blossoms in {colour} this year.",
+            "{speaker} said: I like the {colour} blossoms of the {plant}.",
+            "{speaker} said: since the {animal} was there, the {plant} has been {colour}.",
+            "{speaker} said: it is so {colour}, the {plant} over there.",
+        ),
+        questions=(
+            "What colour is the {plant} according to {speaker}?",
+            "Which colour did {speaker} see on the {plant}?",
+            "How does the {plant} look, as {speaker} said?",
+            "According to {speaker}, the {plant} has turned what colour?",
+            "Colour of the {plant}, says {speaker}?",
+        ),
+    ),
+)

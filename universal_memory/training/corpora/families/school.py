@@ -1,0 +1,220 @@
+"""Lessons, pupils and exams."""
+
+from __future__ import annotations
+
+from universal_memory.training.corpora.family import Family
+
+FAMILIES = (
+    Family(
+        name="teacher_of",
+        slots={"person": "person", "subject": "subject", "teacher": "surname"},
+        subject=(
+            "person",
+            "subject",
+        ),
+        answer="teacher",
+        statements=(
+            "{person} has {subject} with {teacher}.",
+            "{teacher} teaches {person} {subject}.",
+            "In {subject}, {person} is taught by {teacher}.",
+            "{person:of} {subject} teacher is {teacher}.",
+            "For {subject}, {person} was moved to the class of {teacher}.",
+        ),
+        spoken=("I have {subject} with {teacher}.",),
+        questions=(
+            "Who teaches {person} {subject}?",
+            "With whom does {person} have {subject}?",
+            "Who is {person:of} {subject} teacher?",
+            "By whom is {person} taught in {subject}?",
+            "Whose {subject} class is {person} in?",
+        ),
+    ),
+    Family(
+        name="exam_mark",
+        slots={"person": "person", "subject": "subject", "mark": "percent", "teacher": "titled"},
+        subject=(
+            "person",
+            "subject",
+        ),
+        answer="mark",
+        statements=(
+            "{person} got {mark} in {subject}.",
+            "In {subject}, {person} scored {mark} in the test.",
+            "{teacher} gave {person} {mark} in the {subject} test.",
+            "{person:of} result in {subject} was {mark}, better than last year.",
+            "With {mark}, {person} passed {subject}.",
+        ),
+        spoken=("I got {mark} in {subject}.",),
+        questions=(
+            "What mark did {person} get in {subject}?",
+            "What was {person:of} result in {subject}?",
+            "How well did {person} do in {subject}?",
+            "With what mark did {person} pass {subject}?",
+            "{person:of} mark in {subject}?",
+        ),
+    ),
+    Family(
+        name="homework_page",
+        slots={"subject": "subject", "page": "minutes", "person": "person"},
+        subject=(
+            "subject",
+            "person",
+        ),
+        answer="page",
+        statements=(
+            "In {subject}, {person} has to read page {page}.",
+            "{person:of} {subject} homework is on page {page}.",
+            "Page {page} is {person:of} homework for {subject}.",
+            "For {subject}, {person} should prepare page {page} until the next lesson.",
+            "{person} is on page {page} in the {subject} book.",
+        ),
+        questions=(
+            "On which page is {person:of} {subject} homework?",
+            "Which page does {person} have to read in {subject}?",
+            "What page is {person} on in {subject}?",
+            "Page number of {person:of} {subject} homework?",
+            "Which page should {person} prepare for {subject}?",
+        ),
+    ),
+    Family(
+        name="essay_about",
+        slots={"person": "person", "topic": "animal", "subject": "subject"},
+        subject=(
+            "person",
+            "subject",
+        ),
+        answer="topic",
+        statements=(
+            "{person} wrote an essay about the {topic} for {subject}.",
+            "{person:of} {subject} essay deals with the {topic}.",
+            "For {subject}, {person} had to describe the {topic}.",
+            "The {topic} is the theme of {person:of} {subject} essay.",
+            "{person} read a whole book on the {topic} to pass {subject}.",
+        ),
+        questions=(
+            "What is {person:of} {subject} essay about?",
+            "About what did {person} write for {subject}?",
+            "What does {person:of} essay for {subject} deal with?",
+            "What did {person} have to describe for {subject}?",
+            "Theme of {person:of} {subject} essay?",
+        ),
+    ),
+    Family(
+        name="sits_beside",
+        slots={"person": "person", "other": "full_name", "room": "room", "subject": "subject"},
+        subject=(
+            "person",
+            "subject",
+        ),
+        answer="other",
+        statements=(
+            "{person} sits beside {other} in {subject}.",
+            "In {subject}, the seat beside {person} is taken by {other}.",
+            "{other} shares a desk with {person} in {subject}.",
+            "During {subject}, {person} always talks to {other}, who sits at the same desk.",
+            "In the {room}, where {subject} is taught, {person} sits beside {other}.",
+        ),
+        spoken=("in {subject} I sit beside {other}.",),
+        questions=(
+            "Who sits beside {person} in {subject}?",
+            "Beside whom does {person} sit in {subject}?",
+            "With whom does {person} share a desk in {subject}?",
+            "Who is {person:of} neighbour in {subject}?",
+            "To whom does {person} always talk in {subject}?",
+        ),
+    ),
+    Family(
+        name="translated_word",
+        slots={"word": "code_word", "other": "project", "person": "person"},
+        subject=("other",),
+        answer="word",
+        statements=(
+            "{other} is the foreign word for {word}, {person} explained.",
+            "In {person:of} language, {other} stands for {word}.",
+            "The word {other} translates as {word}.",
+            "Translated into English, {other} is {word}, says {person}.",
+            "{person} translated {other} with {word}.",
+        ),
+        questions=(
+            "How do you translate {other}?",
+            "For what does the foreign word {other} stand?",
+            "What is {other} in English?",
+            "The word {other} translates as what?",
+            "English for {other}?",
+        ),
+    ),
+    Family(
+        name="said_late",
+        form="transcript",
+        slots={
+            "speaker": "first_name",
+            "pupil": "first_name",
+            "minutes": "minutes",
+            "subject": "subject",
+        },
+        subject=(
+            "pupil",
+            "subject",
+        ),
+        answer="minutes",
+        statements=(
+            "{speaker} said: {pupil} came {minutes} minutes late to {subject}.",
+            "{speaker} said: in {subject} we waited {minutes} minutes for {pupil}.",
+            "{speaker} said: {pupil}, you are {minutes} minutes late for {subject}.",
+            "{speaker} said: after {minutes} minutes {pupil} finally turned up in {subject}.",
+            "{speaker} said: {minutes} minutes of {subject} were over when {pupil} walked in.",
+        ),
+        questions=(
+            "How late was {pupil} for {subject}?",
+            "How many minutes too late did {pupil} come to {subject}?",
+            "After how many minutes did {pupil} turn up in {subject}?",
+            "By how many minutes was {pupil} late in {subject}?",
+            "{pupil:of} delay in {subject}?",
+        ),
+    ),
+    Family(
+        name="sign_timetable",
+        form="camera",
+        slots={"subject": "subject", "time": "time", "teacher": "titled"},
+        subject=(
+            "subject",
+            "teacher",
+        ),
+        answer="time",
+        statements=(
+            "Sign reads: {time} {subject}, {teacher}.",
+            "Sign reads: {subject} with {teacher} begins {time}.",
+            "Sign reads: timetable, {subject} {time}, {teacher}.",
+            "Sign reads: {teacher}, {subject}: {time}.",
+            "Sign reads: {subject} ({teacher}) today {time}.",
+        ),
+        questions=(
+            "When does {subject} with {teacher} begin?",
+            "At what time is {subject} with {teacher}?",
+            "What time does the timetable give for {subject} with {teacher}?",
+            "{subject} with {teacher} begins when?",
+            "Time of {subject} with {teacher}?",
+        ),
+    ),
+    Family(
+        name="tool_grade",
+        form="tool",
+        slots={"pupil": "full_name", "subject": "project", "value": "reading"},
+        subject=("pupil",),
+        answer="value",
+        statements=(
+            "Tool grades.get(student={pupil}) returned average={value}.",
+            "Tool save_grade(pupil={pupil}, mark={value}) returned state=ok.",
+            "Tool report(student={pupil}, term=2) returned mean={value}.",
+            "Tool average_mark(of={pupil}) returned result={value}.",
+            "Tool transcript(name={pupil}, course={subject}) returned average={value}.",
+        ),
+        questions=(
+            "What is the average mark of {pupil}?",
+            "Which average does {pupil} have at school?",
+            "What average was returned for {pupil}?",
+            "{pupil:of} average mark?",
+            "How good is {pupil} on average?",
+        ),
+    ),
+)

@@ -1,0 +1,182 @@
+"""Driving, trips by car and repairs on the road."""
+
+from __future__ import annotations
+
+from universal_memory.training.corpora.family import Family
+
+FAMILIES = (
+    Family(
+        name="driver_of",
+        slots={"vehicle": "vehicle", "person": "full_name", "city": "city"},
+        subject=("vehicle",),
+        answer="person",
+        statements=(
+            "{person} drives the {vehicle}.",
+            "The {vehicle} is driven by {person} on the tour through {city}.",
+            "Behind the wheel of the {vehicle} sits {person}.",
+            "The driver of the {vehicle} is {person}, who knows {city} well.",
+            "In {city}, it was {person} who steered the {vehicle}.",
+        ),
+        questions=(
+            "Who drives the {vehicle}?",
+            "By whom is the {vehicle} driven?",
+            "Who sits behind the wheel of the {vehicle}?",
+            "Driver of the {vehicle}?",
+            "Who steered the {vehicle}?",
+        ),
+    ),
+    Family(
+        name="hit_by_vehicle",
+        slots={"vehicle": "vehicle", "thing": "object", "street": "street"},
+        subject=("vehicle",),
+        answer="thing",
+        statements=(
+            "The {vehicle} drove into the {thing}.",
+            "The {thing} {thing:was|were} hit by the {vehicle} on {street}.",
+            "On {street}, the {vehicle} ran over the {thing}.",
+            "When the brakes failed, the {vehicle} crashed into the {thing}.",
+            "It was the {thing} that the {vehicle} hit while reversing.",
+        ),
+        questions=(
+            "What did the {vehicle} drive into?",
+            "What was hit by the {vehicle}?",
+            "Into what did the {vehicle} crash?",
+            "What did the {vehicle} run over?",
+            "Which thing got in front of the {vehicle}?",
+        ),
+    ),
+    Family(
+        name="broke_down",
+        slots={"person": "person", "vehicle": "vehicle", "city": "city"},
+        subject=(
+            "person",
+            "vehicle",
+        ),
+        answer="city",
+        statements=(
+            "{person:of} {vehicle} broke down in {city}.",
+            "In {city}, {person} had to have the {vehicle} towed.",
+            "{person} got stuck in {city} with the {vehicle}.",
+            "It was in {city} that the {vehicle} let {person} down.",
+            "{person} had to wait in {city} for help, because the {vehicle} would not start.",
+        ),
+        spoken=("my {vehicle} broke down in {city}.",),
+        questions=(
+            "Where did {person:of} {vehicle} break down?",
+            "In which city did {person} have to have the {vehicle} towed?",
+            "Where did {person} get stuck with the {vehicle}?",
+            "Where did the {vehicle} let {person} down?",
+            "{person} waited where with the {vehicle}?",
+        ),
+    ),
+    Family(
+        name="loaded_with",
+        slots={"vehicle": "vehicle", "object": "object", "person": "person", "date": "date"},
+        subject=("vehicle",),
+        answer="object",
+        statements=(
+            "The {vehicle} is loaded with the {object}.",
+            "{person} transported the {object} with the {vehicle} on {date}.",
+            "On the back of the {vehicle} you see the {object}.",
+            "The load of the {vehicle} is the {object}.",
+            "The {object} went along in the {vehicle} on {date}.",
+        ),
+        questions=(
+            "What is the {vehicle} loaded with?",
+            "What did the {vehicle} transport?",
+            "What can you see on the back of the {vehicle}?",
+            "Load of the {vehicle}?",
+            "What went along in the {vehicle}?",
+        ),
+    ),
+    Family(
+        name="mileage",
+        form="tool",
+        slots={"vehicle": "vehicle", "value": "amount"},
+        subject=("vehicle",),
+        answer="value",
+        statements=(
+            "Tool car.status(vehicle={vehicle}) returned mileage={value}.",
+            "Tool odometer(of={vehicle}) returned kilometres={value}.",
+            "Tool trip_log(vehicle={vehicle}, mileage={value}) returned state=saved.",
+            "Tool fleet.get(unit={vehicle}) returned distance_driven={value}.",
+            "Tool vehicle_info(name={vehicle}) returned total_km={value}.",
+        ),
+        questions=(
+            "What is the mileage of the {vehicle}?",
+            "How many kilometres has the {vehicle} driven?",
+            "How far has the {vehicle} been driven?",
+            "Mileage of the {vehicle}?",
+            "Which mileage does the {vehicle} show?",
+        ),
+    ),
+    Family(
+        name="toll",
+        form="tool",
+        slots={"city": "city", "vehicle": "vehicle", "price": "price"},
+        subject=(
+            "city",
+            "vehicle",
+        ),
+        answer="price",
+        statements=(
+            "Tool toll(route={city}, vehicle={vehicle}) returned fee={price}.",
+            "Tool pay_toll(vehicle={vehicle}, to={city}, amount={price}) returned state=paid.",
+            "Tool road.fee(city={city}, vehicle={vehicle}) returned total={price}.",
+            "Tool vignette(for={vehicle}, area={city}) returned charge={price}.",
+            "Tool get_toll(area={city}, kind={vehicle}) returned result.fee={price}.",
+        ),
+        questions=(
+            "How high is the toll to {city} for the {vehicle}?",
+            "What toll does the {vehicle} pay for {city}?",
+            "What is the road fee of the {vehicle} for {city}?",
+            "Toll for the {vehicle} to {city}?",
+            "Which fee was found for the {vehicle} and {city}?",
+        ),
+    ),
+    Family(
+        name="sign_detour",
+        form="camera",
+        slots={"street": "city", "via": "city", "duration": "duration"},
+        subject=("street",),
+        answer="via",
+        statements=(
+            "Sign reads: road to {street} closed, detour through {via}.",
+            "Sign reads: {street} via {via}.",
+            "Sign reads: detour {street}, follow {via} for {duration}.",
+            "Sign reads: all traffic to {street} through {via}.",
+            "Sign reads: {via}, detour to {street}.",
+        ),
+        questions=(
+            "Through which town does the detour to {street} lead?",
+            "Via where does one get to {street}?",
+            "Which town must I follow to get to {street}?",
+            "Detour to {street} through where?",
+            "What does the detour sign for {street} say to follow?",
+        ),
+    ),
+    Family(
+        name="said_parked_beside",
+        form="transcript",
+        slots={"speaker": "first_name", "vehicle": "vehicle", "thing": "object"},
+        subject=(
+            "speaker",
+            "vehicle",
+        ),
+        answer="thing",
+        statements=(
+            "{speaker} said: the {vehicle} stands right before the {thing} and blocks the way.",
+            "{speaker} said: the {vehicle} is blocking the {thing}.",
+            "{speaker} said: somebody must move the {vehicle}, it blocks the {thing}.",
+            "{speaker} said: nobody gets to the {thing} because of the {vehicle}.",
+            "{speaker} said: the {thing} cannot be reached, the {vehicle} is in the way.",
+        ),
+        questions=(
+            "What does the {vehicle} block according to {speaker}?",
+            "What did {speaker} say is blocked by the {vehicle}?",
+            "What is the {vehicle} in the way of, as {speaker} said?",
+            "According to {speaker}, what can nobody reach because of the {vehicle}?",
+            "{speaker} said the {vehicle} blocks what?",
+        ),
+    ),
+)
