@@ -28,6 +28,7 @@ COMMANDS = {
     "query": "Ask the robot a question.",
     "compile": "Turn recorded experience into memory files.",
     "memory": "List, inspect, verify, move and forget memory files.",
+    "adapter": "Export memories as an adapter that other programs can load.",
     "eval": "Measure answers on a file of experiences and questions.",
     "bench": "Measure speed and scale.",
     "train": "Train the space, a renderer or the router.",

@@ -24,6 +24,7 @@ StoreOption = Annotated[
         help="Folder of the store; else $UMP_HOME, else ~/.local/share/universal_memory.",
     ),
 ]
+IdsArgument = Annotated[list[str], typer.Argument(help="Memory ids, or their first digits (4+).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 _FIRST_WALL_CLOCK_STAMP = 10**18  # September 2001: smaller stamps are of a simulated clock

@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 from universal_memory.commands.console import (
+    IdsArgument,
     JsonOption,
     StoreOption,
     echo_json,
@@ -28,8 +29,6 @@ from universal_memory.memory.store import MemoryStore
 from universal_memory.routing.index import PassportIndex
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-
-IdsArgument = Annotated[list[str], typer.Argument(help="Memory ids, or their first digits (4+).")]
 
 
 @app.callback()
