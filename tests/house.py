@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,10 +56,19 @@ class SignpostRouter(Router):
         vector = np.asarray(passport / np.linalg.norm(passport), np.float32)
         return replace(super().ask("anything"), vector=vector)
 
-    def logits(
+    def verified(
         self, question: RoutedQuestion, passports: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        return np.asarray(self.calibration(passports @ question.vector), np.float32)
+        return passports @ question.vector
+
+    def logits(
+        self,
+        question: RoutedQuestion,
+        verified: NDArray[np.float32],
+        memories: Sequence[Sequence[int]],
+    ) -> NDArray[np.float32]:
+        assert all(memories)
+        return np.asarray(self.calibration(verified), np.float32)
 
 
 @dataclass

@@ -107,7 +107,7 @@ def test_a_log_becomes_files_with_provenance_and_an_index(ump: Ump, log: Path, r
         assert record.provenance.source == "day.jsonl"
         assert record.provenance.start_stamp == 9_000_000_000_000
         assert record.provenance.text is not None and "pharmacy" in record.provenance.text
-        assert PassportIndex.load(root / "index" / "passports.hnsw").ids() == store.ids()
+        assert PassportIndex.load(root / "index" / "passports.npy").ids() == store.ids()
 
 
 def test_every_event_is_a_memory_unless_told_otherwise(ump: Ump, log: Path) -> None:

@@ -88,7 +88,7 @@ def test_help_is_fast_because_it_imports_nothing_heavy() -> None:
         "import sys; from universal_memory import cli\n"
         "try: cli.main(['--help'])\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'numpy', 'transformers', 'hnswlib', 'cryptography', 'rclpy'}\n"
+        "heavy = {'torch', 'numpy', 'transformers', 'cryptography', 'rclpy'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -174,7 +174,7 @@ def test_export_and_import(ump: Ump, tmp_path: Path, ids: list[str]) -> None:
     result = ump("memory", "import", bundle, tmp_path / "one.ump", "--store", colleague, "--json")
     assert result.code == 0
     assert sorted(result.json["added"]) == sorted(ids) and result.json["present"] == [ids[0]]
-    assert PassportIndex.load(colleague / "index" / "passports.hnsw").ids() == sorted(ids)
+    assert PassportIndex.load(colleague / "index" / "passports.npy").ids() == sorted(ids)
     assert "imported" in ump("memory", "list", "--store", colleague).out
     assert ump("memory", "export", bundle).code == 2
     assert ump("memory", "export", bundle, "--all", ids[0]).code == 2
@@ -212,7 +212,7 @@ def test_forget(ump: Ump, root: Path, ids: list[str]) -> None:
     result = ump("memory", "forget", ids[0][:10], ids[0], ids[1], "--yes")
     assert result.code == 0 and "2 memories forgotten" in result.out
     assert MemoryStore(root).ids() == [ids[2]]
-    assert PassportIndex.load(root / "index" / "passports.hnsw").ids() == [ids[2]]
+    assert PassportIndex.load(root / "index" / "passports.npy").ids() == [ids[2]]
     result = ump("memory", "forget", ids[0], "--yes")
     assert result.code == 1 and result.err.startswith("ump: no memory has an id")
 
@@ -234,7 +234,7 @@ def test_forget_erases_the_words_that_wait_in_the_buffer(
 
 def test_reindex_heals(ump: Ump, root: Path, ids: list[str]) -> None:
     (root / "ledger.sqlite").write_bytes(b"damaged" * 999)
-    (root / "index" / "passports.hnsw").write_bytes(b"damaged")
+    (root / "index" / "passports.npy").write_bytes(b"damaged")
     (root / "files" / ids[0][:2] / f"{ids[0]}.ump").write_bytes(b"damaged")
     result = ump("memory", "list")
     assert result.code == 1 and "ump memory reindex" in result.err
@@ -243,7 +243,7 @@ def test_reindex_heals(ump: Ump, root: Path, ids: list[str]) -> None:
     assert "may hold text" in result.out
     assert ump("memory", "verify").code == 0
     assert ump("memory", "reindex", "--json").json["kept"] == 2
-    assert PassportIndex.load(root / "index" / "passports.hnsw").ids() == sorted(ids[1:])
+    assert PassportIndex.load(root / "index" / "passports.npy").ids() == sorted(ids[1:])
     with MemoryStore(root).lock("server"):
         assert "already used by a server (pid" in ump("memory", "reindex").err
 

@@ -15,6 +15,7 @@ from universal_memory.commands.bench import app
 from universal_memory.routing.calibration import Calibration
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.routing.question import QuestionEncoder
+from universal_memory.routing.reranker import Reranker
 from universal_memory.routing.router import Router
 from universal_memory.space.encoder import UniversalEncoder
 from universal_memory.space.semantic_space import SemanticSpace
@@ -35,7 +36,7 @@ def untrained(tower: TextTower, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     passports = PassportEncoder(space.reader, questions.pieces)
     corpus = RetrievalCorpus(tower.token_ids, len(space.reader.codes), 0, "train", 100)
     start(passports, questions, corpus)
-    router = Router(tower.token_ids, questions, Calibration())
+    router = Router(tower.token_ids, questions, Reranker(questions.pieces), Calibration())
     monkeypatch.setattr(SemanticSpace, "load", lambda: space)
     passports.requires_grad_(False)
     monkeypatch.setattr(PassportEncoder, "load", lambda space, pieces: passports)

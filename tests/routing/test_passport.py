@@ -55,11 +55,11 @@ def test_passports_have_unit_norm(encoder: PassportEncoder, usv: NDArray[np.floa
 
 
 def test_passports_are_of_what_is_read(
-    encoder: PassportEncoder, usv: NDArray[np.float32], tower: TextTower
+    encoder: PassportEncoder, usv: NDArray[np.float32], space: SemanticSpace
 ) -> None:
-    read = encoder.read(torch.from_numpy(usv))
+    read = space.reader.word_pieces(torch.from_numpy(usv))
     for pieces, text in zip(read, TEXTS, strict=True):  # an untrained reader reads on after the end
-        expected = [*tower.token_ids(text)]
+        expected = [*space.tower.token_ids(text)]
         assert pieces[: len(expected)] == expected
     expected_passports = encoder.of_pieces(Lists.of(read)).numpy()
     np.testing.assert_allclose(encoder.passports(usv), expected_passports, atol=1e-5)

@@ -18,7 +18,8 @@ from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.routing.calibration import Calibration
 from universal_memory.routing.index import PassportIndex
 from universal_memory.routing.passport import PassportEncoder
-from universal_memory.routing.router import QuestionEncoder
+from universal_memory.routing.question import QuestionEncoder
+from universal_memory.routing.reranker import Reranker
 from universal_memory.runtime.answerer import Answerer
 from universal_memory.runtime.compiler import Compiler
 from universal_memory.runtime.language_model import LanguageModel
@@ -37,6 +38,15 @@ def space(tower: TextTower) -> SemanticSpace:
 def passport_encoder(space: SemanticSpace) -> PassportEncoder:
     torch.manual_seed(0)
     return ScatteredPassports(space).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def signposts(space: SemanticSpace) -> SignpostRouter:
+    torch.manual_seed(0)
+    questions = QuestionEncoder()
+    return SignpostRouter(
+        space.tower.token_ids, questions, Reranker(questions.pieces), Calibration(20.0, 0.0, -6.0)
+    )
 
 
 @pytest.fixture
@@ -68,6 +78,7 @@ def house(
     language_model: LanguageModel,
     space: SemanticSpace,
     passport_encoder: PassportEncoder,
+    signposts: SignpostRouter,
     store: MemoryStore,
     buffer: RollingBuffer,
     new_compiler: Callable[[], Compiler],
@@ -81,10 +92,9 @@ def house(
         piece_tokens(space.tower.codes.pieces, language_model.tokenizer),
     )
     renderer.requires_grad_(False).value.mul_(500)  # loud enough to change every answer
-    router = SignpostRouter(space.tower.token_ids, QuestionEncoder(), Calibration(20.0, 0.0, -6.0))
-    router.signs = {}
+    signposts.signs = {}
     answerer = Answerer(
-        language_model, renderer, space, passport_encoder, router, store, PassportIndex(),
+        language_model, renderer, space, passport_encoder, signposts, store, PassportIndex(),
         cache_size=2,
     )  # fmt: skip
-    return House(buffer, store, new_compiler(), answerer, router)
+    return House(buffer, store, new_compiler(), answerer, signposts)

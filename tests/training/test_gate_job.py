@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from universal_memory.routing.gates import Gates
 from universal_memory.space.text_tower import WrittenTexts
 from universal_memory.training.batches import Batch, QuestionSample
-from universal_memory.training.gate_job import GateLearning
+from universal_memory.training.gate_job import SHAPE, THRESHOLDS, GateLearning, highest
 
 BELOW = 3.0  # log-odds of the second memory under the first
 
@@ -39,14 +39,15 @@ def learning(
             states=lambda _: SimpleNamespace(states=torch.zeros(2, 1), mask=None)
         ),
         encoder=lambda states, mask: states,
+        reader=SimpleNamespace(word_pieces=lambda usv: [[1]] * len(usv)),
         loss=lambda given: (loss(given.gates), None),
     )
     router: Any = SimpleNamespace(
         ask=lambda question: question,
-        logits=lambda asked, passports: np.array([1.0, 1.0 - BELOW], np.float32)[: len(passports)],
+        rank=lambda asked, memories, read: [(0, 1.0), (1, 1.0 - BELOW)][: len(memories)],
     )
     passports: Any = SimpleNamespace(passports=lambda usv: np.zeros((len(usv), 4), np.float32))
-    monkeypatch.setattr(GateLearning, "_batch", lambda _self, number: batch())
+    monkeypatch.setattr(GateLearning, "_batch", lambda _self, number, shape: batch())
     return GateLearning(behaviour, router, passports, start)
 
 
@@ -76,5 +77,16 @@ def test_thresholds_are_tried_as_the_answerer_applies_them(monkeypatch: pytest.M
     start = Gates(half=BELOW, temperature=1.0, drop_below=0.0)
     gate = start([1.0, 1.0 - BELOW])[1]  # about a half
     found = learning(lambda gates: gates[:, 1].mean(), monkeypatch, start)
-    losses = found.losses((0.0, 0.4, 0.7))
+    losses = found.losses((0.0, 0.4, 0.7), SHAPE)
     assert losses == pytest.approx({0.0: gate, 0.4: gate, 0.7: 0.0})
+
+
+def test_the_threshold_is_the_highest_that_costs_neither_kind_of_question() -> None:
+    flat = dict.fromkeys(THRESHOLDS, 1.0)
+    assert highest({"one": flat, "two": flat}) == THRESHOLDS[-1]
+    rising = {threshold: 1.0 + (threshold > 0.4) for threshold in THRESHOLDS}
+    falling = {threshold: 2.0 - (threshold > 0.25) for threshold in THRESHOLDS}
+    assert highest({"one": flat, "two": rising}) == 0.4
+    assert highest({"one": falling, "two": rising}) == 0.4
+    steep = {threshold: 1.0 + 10 * threshold for threshold in THRESHOLDS}
+    assert highest({"one": falling, "two": steep}) == 0.1  # none suits both

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from universal_memory.routing.router import SHORTLIST
 from universal_memory.training.ambiguity import Ambiguity
 from universal_memory.training.retrieval_corpus import generate
 from universal_memory.training.routing_trial import (
@@ -24,10 +25,15 @@ from universal_memory.training.routing_trial import (
 
 
 class CosineRouter:
-    """Log-odds are ten times the cosine."""
+    """Log-odds are ten times the cosine, for files that can be read."""
 
-    def logits(self, asked: Any, passports: np.ndarray) -> np.ndarray:
-        return 10 * passports @ asked.vector
+    def rank(self, asked: Any, memories: Any, read: Any) -> list[tuple[int, float]]:
+        assert read([file for file, _ in memories]) == [[file] for file, _ in memories]
+        found = [(file, 10 * float(passport @ asked.vector)) for file, passport in memories]
+        return sorted(found, key=lambda entry: -entry[1])
+
+
+READ = [[file] for file in range(100)]
 
 
 @pytest.fixture
@@ -36,8 +42,12 @@ def passports() -> np.ndarray:
     return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
 
+def asked(passports: np.ndarray) -> Any:
+    return SimpleNamespace(vector=passports[7])
+
+
 def test_a_question_that_points_at_a_file_finds_it(passports: np.ndarray) -> None:
-    verdict = judge(CosineRouter(), SimpleNamespace(vector=passports[7]), 7, exact(passports))
+    verdict = judge(CosineRouter(), asked(passports), 7, exact(passports), READ)
     assert (verdict.files[0], verdict.place, verdict.near) == (7, 0, 0)
     assert verdict.logits[0] == pytest.approx(10.0, abs=1e-4)
     assert len(verdict.others) == len(verdict.files) - 1
@@ -46,8 +56,8 @@ def test_a_question_that_points_at_a_file_finds_it(passports: np.ndarray) -> Non
 
 def test_a_file_that_is_not_found_is_last(passports: np.ndarray) -> None:
     far = int(np.argmin(passports @ passports[7]))
-    verdict = judge(CosineRouter(), SimpleNamespace(vector=passports[7]), far, exact(passports))
-    assert verdict.place == verdict.near == 32
+    verdict = judge(CosineRouter(), asked(passports), far, exact(passports), READ)
+    assert verdict.place == verdict.near == SHORTLIST
     assert verdict.others == verdict.logits
 
 

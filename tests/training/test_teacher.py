@@ -10,6 +10,7 @@ import torch
 from universal_memory.routing.calibration import Calibration
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.routing.question import QuestionEncoder
+from universal_memory.routing.reranker import Reranker
 from universal_memory.routing.router import Router
 from universal_memory.space.encoder import UniversalEncoder
 from universal_memory.space.semantic_space import SemanticSpace
@@ -54,7 +55,8 @@ def test_it_learns_and_is_compared_on_the_same_files(
     training = TeacherTraining(space, passports, files=24, seed=1)
     losses = [training.train_step(0.1)["order"] for _ in range(12)]
     assert sum(losses[-3:]) < sum(losses[:3])
-    router = Router(space.tower.token_ids, questions, Calibration())
+    reranker = Reranker(questions.pieces)
+    router = Router(space.tower.token_ids, questions, reranker, Calibration())
     figures = compare(training, passports, router, report=lambda _: None)
     assert figures["files"] == 40
     for name in ("tower", "router"):

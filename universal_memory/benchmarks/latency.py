@@ -16,7 +16,7 @@ from universal_memory.memory.store import MemoryStore
 from universal_memory.rendering.adapter import attach
 from universal_memory.rendering.fusion import fuse
 from universal_memory.routing.index import PassportIndex
-from universal_memory.routing.router import SHORTLIST
+from universal_memory.routing.router import LOOKED_AT, SHORTLIST
 from universal_memory.runtime.answerer import Answerer
 
 QUESTION = "Where did Anna leave the blue umbrella?"
@@ -36,6 +36,8 @@ def latency(model: str, files: int, repeats: int) -> dict[str, tuple[float, floa
         asked = answerer.router.ask(QUESTION)
         near = index.shortlist(asked.vector, SHORTLIST)
         slots = torch.from_numpy(usv[0])
+        several = slots.expand(LOOKED_AT, -1, -1)
+        pieces = answerer.space.reader.word_pieces(slots.unsqueeze(0))[0]
         prompt = language_model.prompt_ids(QUESTION)
         filler = language_model.tokenizer.encode(EPISODE * 60, add_special_tokens=False)
         adapter = fuse([renderer.manner(), renderer.render(slots)])
@@ -48,8 +50,11 @@ def latency(model: str, files: int, repeats: int) -> dict[str, tuple[float, floa
             "encode one episode": lambda: answerer.space.encode([EPISODE]),
             "question to passport space": lambda: answerer.router.ask(QUESTION),
             f"index search, {files} files": lambda: index.shortlist(asked.vector, SHORTLIST),
-            f"relevance of {SHORTLIST} files": lambda: answerer.router.rank(asked, near),
+            f"relevance of {SHORTLIST} files": lambda: answerer.router.rank(
+                asked, near, lambda files: [pieces] * len(files)
+            ),
             "load and verify a file": lambda: store.get(memory_id),
+            f"read {LOOKED_AT} loaded files": lambda: answerer.space.reader.word_pieces(several),
             "render a file": lambda: renderer.render(slots),
             "first token, question only, one memory on": lambda: first_token(prompt),
         }

@@ -70,7 +70,7 @@ def routing(
     }
     strangers = {split: _strangers(files, split, questions, seed) for split in files}
     texts = [one.text for part in files.values() for one in part]
-    read = read_back(space, passports, texts, advance)
+    read = read_back(space, texts, advance)
     every = passports_of(passports, read)
     starts = dict(zip(files, np.cumsum([0, *map(len, files.values())]).tolist(), strict=False))
     rows = []
@@ -81,7 +81,7 @@ def routing(
         store = _Store(every, numbers, advance)
         for split, (found, askable) in asked.items():
             moved = [TrialQuestion(one.text, one.file + starts[split]) for one in found]
-            figures = _row(router, store, moved, strangers[split], advance)
+            figures = _row(router, store, read, moved, strangers[split], advance)
             rows.append({"files": size, "split": split, "askable": askable, **figures})
     return {
         "space_id": space.space_id,
@@ -100,7 +100,7 @@ class _Store:
         self.numbers = numbers
         self.passports = every[numbers]
         digest = hashlib.sha256(self.passports.tobytes()).hexdigest()
-        path = CACHE / f"{digest[:32]}.hnsw"
+        path = CACHE / f"{digest[:32]}.npy"
         try:
             self.index = PassportIndex.load(path)
         except IndexFileError:
@@ -132,6 +132,7 @@ class _Store:
 def _row(
     router: Router,
     store: _Store,
+    read: Sequence[list[int]],
     asked: Sequence[TrialQuestion],
     strangers: Sequence[TrialQuestion],
     advance: Advance,
@@ -140,16 +141,21 @@ def _row(
         name: [] for name in ("encode", "search", "routing", "judge", "whole")
     }
     verdicts: list[Verdict] = []
+
+    def pieces(files: Sequence[int]) -> list[list[int]]:
+        return [read[file] for file in files]
+
     with _one_thread():
         for one in asked[:WARM_UP]:
-            judge(router, router.ask(one.text), one.file, store.search)
+            judge(router, router.ask(one.text), one.file, store.search, read)
         for number, one in enumerate(asked):
             stamps = [time.perf_counter()]
             question = router.ask(one.text)
             stamps.append(time.perf_counter())
             near = store.index.shortlist(question.vector, SHORTLIST)
             stamps.append(time.perf_counter())
-            router.rank(question, near)
+            numbered = [(int(memory_id, 16), passport) for memory_id, passport in near]
+            router.rank(question, numbered, pieces)
             stamps.append(time.perf_counter())
             encode, search, rank = (1000 * float(one) for one in np.diff(stamps))
             times["encode"].append(encode)
@@ -157,10 +163,10 @@ def _row(
             times["routing"].append(encode + search)
             times["judge"].append(rank)
             times["whole"].append(encode + search + rank)
-            verdicts.append(judge(router, question, one.file, store.search))
+            verdicts.append(judge(router, question, one.file, store.search, read))
             if number % 100 == 99:
                 advance("asking", number + 1, len(asked))
-    met = [judge(router, router.ask(one.text), NOWHERE, store.search) for one in strangers]
+    met = [judge(router, router.ask(one.text), NOWHERE, store.search, read) for one in strangers]
     agreement = store.agreement(router.route([one.text for one in asked[:COMPARED]]))
     return {
         **scores(verdicts, asked),

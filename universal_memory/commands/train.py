@@ -1,4 +1,4 @@
-"""`ump train`: the space, a renderer and its gates, the router. Long runs resume."""
+"""`ump train`: the space, a renderer and its gates, router and reranker. Long runs resume."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(add_completion=False, help="Train the space, a renderer, gates or the router.")
+app = typer.Typer(
+    add_completion=False, help="Train the space, a renderer, its gates, router or reranker."
+)
 
 
 def _usable(device: str) -> str:
@@ -92,7 +94,7 @@ def router(
         typer.Option(help="Train the text tower on the trained router's passports, to compare."),
     ] = False,
 ) -> None:
-    """Train passports and router over the frozen space."""
+    """Train passports and router over the frozen space; a reranker of before does not fit them."""
     if teacher:
         from universal_memory.training.teacher import train_teacher
 
@@ -101,6 +103,20 @@ def router(
         from universal_memory.training.router_job import train_router
 
         train_router(run, minutes, steps, files, seed, _reporter(run))
+
+
+@app.command()
+def reranker(
+    minutes: Minutes = 12.0,
+    steps: Steps = 0,
+    seed: Seed = 0,
+    files: Annotated[int, typer.Option(min=1000, help="Files to train on.")] = 48_000,
+    run: Run = Path("build/train/reranker"),
+) -> None:
+    """Train the reranker over the trained router, and fit the relevance."""
+    from universal_memory.training.router_job import train_reranker
+
+    train_reranker(run, minutes, steps, files, seed, _reporter(run))
 
 
 def _reporter(run: Path) -> Callable[[dict[str, Any]], None]:

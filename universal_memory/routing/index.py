@@ -1,8 +1,8 @@
-"""Nearest passports: an HNSW graph (Malkov and Yashunin, 2016) over all memories of a store.
+"""Nearest passports: of all memories of a store, in the order of their cosine to a question.
 
-A question is no passport: it lies near one fact of a file, and the graph joins files to files. A
-search therefore looks at many, in the few dimensions of a sketch where that is cheap, and compares
-the best of them exactly (docs/decisions.md).
+A question is no passport: it lies near one fact of a file, where a graph that joins files to files
+leads past it. So a search looks at every memory, by a sketch of 128 bytes, and compares the best
+of them exactly (docs/decisions.md).
 
 The index is a cache: it is checked against the ids of the store whenever it is opened, brought up
 to date where it is stale, and rebuilt where it is missing or damaged.
@@ -16,31 +16,27 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import hnswlib  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from universal_memory.memory.durable import sync_folder, write_atomic
-from universal_memory.memory.errors import MemoryNotFound, StoreError, storage_error
+from universal_memory.memory.durable import write_atomic
+from universal_memory.memory.errors import MemoryNotFound, storage_error
 from universal_memory.memory.file import PASSPORT_SHAPE, MemoryFileError
 from universal_memory.memory.store import MemoryStore
-from universal_memory.routing.sketch import SKETCH_WIDTH, sketches
+from universal_memory.routing.sketch import SKETCH_BYTES, nearest, sketches
 
-INDEX_FORMAT = 2
+INDEX_FORMAT = 3
 DIMENSIONS = PASSPORT_SHAPE[0]
-FILE_NAME = "passports.hnsw"
-_LINKS = 32
-_CONSTRUCTION_EFFORT = 400
-_SEARCH_EFFORT = 640
+FILE_NAME = "passports.npy"
 _ONE = np.float32(32767)  # in the numbers of a passport; halves take long to read on a CPU
 _COMPARED = 256  # memories of a search whose passports are compared exactly
 _BATCH = 1024
+_OLD_SUFFIX = ".hnsw"  # of format 2: may hold what was forgotten since
 
 
 class IndexFileError(ValueError):
@@ -67,7 +63,10 @@ class PassportIndex:
     def __init__(self) -> None:
         self.dimensions = DIMENSIONS
         self._lock = threading.RLock()
-        self._clear(capacity=_BATCH)
+        self._ids: list[str] = []  # of the rows
+        self._rows: dict[str, int] = {}
+        self._passports = np.zeros((_BATCH, self.dimensions), np.int16)
+        self._sketches = np.zeros((_BATCH, SKETCH_BYTES), np.uint8)
 
     @classmethod
     def open(cls, store: MemoryStore) -> PassportIndex:
@@ -95,42 +94,39 @@ class PassportIndex:
         with self._lock:
             last = {memory_id: row for row, memory_id in enumerate(ids)}
             for memory_id in last:
-                if memory_id in self._labels:
+                if memory_id in self._rows:
                     self.remove(memory_id)
             self._reserve(len(last))
-            labels = np.arange(len(self._ids), len(self._ids) + len(last))
+            start = len(self._ids)
             chosen = vectors[list(last.values())]
-            self._graph.add_items(sketches(chosen), labels, num_threads=1)
-            self._passports[labels] = np.rint(chosen * _ONE)
+            end = start + len(last)
+            self._passports[start:end] = np.rint(chosen * _ONE)
+            self._sketches[start:end] = sketches(self._passports[start:end].astype(np.float32))
             self._ids += last
-            self._labels.update(zip(last, map(int, labels), strict=True))
+            self._rows.update(zip(last, range(start, end), strict=True))
 
     def remove(self, memory_id: str) -> None:
         """Drop a memory and overwrite its passport; harmless if it is not there."""
         with self._lock:
-            label = self._labels.pop(memory_id, None)
-            if label is None:
+            row = self._rows.pop(memory_id, None)
+            if row is None:
                 return
-            # hnswlib keeps the numbers of a deleted item: a forgotten memory must not stay on disk
-            blank = np.zeros((1, SKETCH_WIDTH), np.float32)
-            blank[0, label % SKETCH_WIDTH] = 1.0
-            self._graph.add_items(blank, [label], num_threads=1)
-            self._graph.mark_deleted(label)
-            self._passports[label] = 0
-            self._ids[label] = None
-            if len(self._ids) > _BATCH and len(self._labels) < len(self._ids) // 2:
-                self._compact()
+            last = len(self._ids) - 1  # takes the empty place
+            for kept in (self._passports, self._sketches):
+                kept[row] = kept[last]
+                kept[last] = 0
+            moved = self._ids.pop()
+            if row != last:
+                self._ids[row] = moved
+                self._rows[moved] = row
 
     def search(self, vector: ArrayLike, k: int) -> list[tuple[str, float]]:
         """The k nearest memories (fewer if there are fewer) with their cosine, best first."""
         query = self._checked(vector, 1)
         with self._lock:
-            labels, _, cosines = self._nearest(query, k)
-            return [
-                (memory_id, cosine)
-                for label, cosine in zip(labels.tolist(), cosines.tolist(), strict=True)
-                if (memory_id := self._ids[label]) is not None
-            ]
+            rows, _, cosines = self._nearest(query, k)
+            ids = [self._ids[row] for row in rows.tolist()]
+            return list(zip(ids, cosines.tolist(), strict=True))
 
     def shortlist(self, vector: ArrayLike, k: int) -> list[tuple[str, NDArray[np.float32]]]:
         """The k nearest memories with their passports, of unit norm; the nearest first.
@@ -139,12 +135,9 @@ class PassportIndex:
         """
         query = self._checked(vector, 1)
         with self._lock:
-            labels, passports, _ = self._nearest(query, k)
-            return [
-                (memory_id, passport)
-                for label, passport in zip(labels.tolist(), passports, strict=True)
-                if (memory_id := self._ids[label]) is not None
-            ]
+            rows, passports, _ = self._nearest(query, k)
+            ids = [self._ids[row] for row in rows.tolist()]
+            return list(zip(ids, passports, strict=True))
 
     def synchronise(self, store: MemoryStore) -> bool:
         """Make the index hold exactly the readable memories of `store`; whether that changed it.
@@ -153,8 +146,8 @@ class PassportIndex:
         """
         wanted = set(store.ids())
         with self._lock:
-            missing = sorted(wanted - self._labels.keys())
-            gone = self._labels.keys() - wanted
+            missing = sorted(wanted - self._rows.keys())
+            gone = self._rows.keys() - wanted
         for memory_id in gone:
             self.remove(memory_id)
         added = 0
@@ -173,134 +166,87 @@ class PassportIndex:
     def ids(self) -> list[str]:
         """Ids of all indexed memories, sorted."""
         with self._lock:
-            return sorted(self._labels)
+            return sorted(self._rows)
 
     def __len__(self) -> int:
         with self._lock:
-            return len(self._labels)
+            return len(self._rows)
 
     def __contains__(self, memory_id: str) -> bool:
         with self._lock:
-            return memory_id in self._labels
+            return memory_id in self._rows
 
     def save(self, path: Path) -> None:
-        """Write the graph to `path`; passports (.npy) and manifest (.json) beside it.
+        """Write the passports to `path` (.npy), the manifest (.json) beside it.
 
-        All are replaced atomically, the manifest last; it carries the hashes of the others, so a
+        Both are replaced atomically, the manifest last; it carries the hash of the other, so a
         crash in between is seen at the next load. Raises StoreError.
         """
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+        kept = io.BytesIO()
+        with self._lock:
+            np.save(kept, self._passports[: len(self._ids)], allow_pickle=False)
+            manifest: dict[str, Any] = {
+                "format": INDEX_FORMAT,
+                "dimensions": self.dimensions,
+                "ids_sha256": ids_digest(self._ids),
+                "ids": list(self._ids),
+            }
+        manifest["passports_sha256"] = hashlib.sha256(kept.getbuffer()).hexdigest()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with self._lock:
-                self._graph.save_index(str(temporary))
-                kept = io.BytesIO()
-                np.save(kept, self._passports[: len(self._ids)], allow_pickle=False)
-                manifest: dict[str, Any] = {
-                    "format": INDEX_FORMAT,
-                    "dimensions": self.dimensions,
-                    "ids_sha256": ids_digest(self._labels),
-                    "ids": list(self._ids),
-                }
-            with temporary.open("rb+") as stream:
-                os.fsync(stream.fileno())
-                manifest["graph_bytes"] = os.fstat(stream.fileno()).st_size
-            manifest["graph_sha256"] = _file_digest(temporary)
-            manifest["passports_sha256"] = hashlib.sha256(kept.getbuffer()).hexdigest()
-            temporary.replace(path)
-            write_atomic(_passports_of(path), kept.getvalue())
-            sync_folder(path.parent)
+            path.with_suffix(_OLD_SUFFIX).unlink(missing_ok=True)
+            write_atomic(path, kept.getvalue())
             write_atomic(_manifest_of(path), json.dumps(manifest).encode("ascii"))
         except OSError as error:
             raise storage_error(error, "save index", path) from error
-        except RuntimeError as error:  # hnswlib's only word for a failed write
-            raise StoreError(
-                f"cannot save index {path}: {error}; remedy: check disk space and permissions"
-            ) from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: Path) -> PassportIndex:
         """Read a saved index. Raises IndexFileError if it is missing, damaged or incompatible."""
         try:
             manifest = json.loads(_manifest_of(path).read_bytes())
-            ids, dimensions = manifest["ids"], manifest["dimensions"]
+            ids, dimensions = list(manifest["ids"]), manifest["dimensions"]
             if manifest["format"] != INDEX_FORMAT or dimensions != DIMENSIONS:
                 raise IndexFileError(f"index {path} has another format or dimension")
-            if ids_digest(memory_id for memory_id in ids if memory_id) != manifest["ids_sha256"]:
+            if ids_digest(ids) != manifest["ids_sha256"] or len(set(ids)) != len(ids):
                 raise IndexFileError(f"manifest of index {path} is damaged")
-            # hnswlib trusts the sizes in its file: never hand it one we did not write
-            if path.stat().st_size != manifest["graph_bytes"] or (
-                _file_digest(path) != manifest["graph_sha256"]
-            ):
-                raise IndexFileError(f"index {path} is damaged or belongs to another manifest")
-            kept = _passports_of(path).read_bytes()
+            kept = path.read_bytes()
             if hashlib.sha256(kept).hexdigest() != manifest["passports_sha256"]:
-                raise IndexFileError(f"passports of index {path} are damaged")
-            rows = np.load(io.BytesIO(kept), allow_pickle=False)
-            if rows.shape != (len(ids), dimensions) or rows.dtype != np.int16:
+                raise IndexFileError(f"index {path} is damaged or belongs to another manifest")
+            passports = np.load(io.BytesIO(kept), allow_pickle=False)
+            if passports.shape != (len(ids), dimensions) or passports.dtype != np.int16:
                 raise IndexFileError(f"passports of index {path} have another shape or type")
-            index = cls()
-            index._graph = hnswlib.Index(space="cosine", dim=SKETCH_WIDTH)
-            index._graph.load_index(str(path), max_elements=len(ids) + _BATCH)
         except IndexFileError:
             raise
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise IndexFileError(f"cannot read index {path}: {error}") from error
-        index._capacity = len(ids) + _BATCH
-        index._passports = np.zeros((index._capacity, dimensions), np.int16)
-        index._passports[: len(ids)] = rows
+        index = cls()
+        index._reserve(len(ids))
+        index._passports[: len(ids)] = passports
+        for start in range(0, len(ids), _BATCH):
+            part = passports[start : start + _BATCH].astype(np.float32)
+            index._sketches[start : start + len(part)] = sketches(part)
         index._ids = ids
-        index._labels = {memory_id: label for label, memory_id in enumerate(ids) if memory_id}
+        index._rows = {memory_id: row for row, memory_id in enumerate(ids)}
         return index
-
-    def _clear(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._ids: list[str | None] = []  # label → id, None once removed
-        self._labels: dict[str, int] = {}
-        self._passports = np.zeros((capacity, self.dimensions), np.int16)
-        self._graph = hnswlib.Index(space="cosine", dim=SKETCH_WIDTH)
-        self._graph.init_index(
-            max_elements=capacity, M=_LINKS, ef_construction=_CONSTRUCTION_EFFORT, random_seed=100
-        )
 
     def _reserve(self, count: int) -> None:
         needed = len(self._ids) + count
-        if needed > self._capacity:
-            self._capacity = max(needed, 2 * self._capacity)
-            self._graph.resize_index(self._capacity)
-            grown = np.zeros((self._capacity, self.dimensions), np.int16)
-            grown[: len(self._passports)] = self._passports
-            self._passports = grown
-
-    def _compact(self) -> None:
-        """Rebuild without the removed items, which otherwise slow down every search."""
-        ids = list(self._labels)
-        labels = [self._labels[memory_id] for memory_id in ids]
-        vectors = self._passports[labels].astype(np.float32) / _ONE
-        self._clear(capacity=len(ids) + _BATCH)
-        self.add(ids, vectors)
+        if needed > len(self._passports):
+            room = ((0, max(needed - len(self._passports), len(self._passports))), (0, 0))
+            self._passports = np.pad(self._passports, room)
+            self._sketches = np.pad(self._sketches, room)
 
     def _nearest(
         self, query: NDArray[np.float32], k: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-        """Labels, passports and cosines of the k nearest, best first."""
-        looked_at = min(max(_COMPARED, 4 * k), len(self._labels)) if k > 0 else 0
-        labels = self._walk(query, looked_at) if looked_at else np.empty(0, np.int64)
-        passports = self._passports[labels].astype(np.float32) / _ONE
+        """Rows, passports and cosines of the k nearest, best first."""
+        compared = max(_COMPARED, 4 * k) if k > 0 else 0
+        rows = nearest(sketches(query)[0], self._sketches[: len(self._ids)], compared)
+        passports = self._passports[rows].astype(np.float32)
         cosines = passports @ query[0]
         best = np.argsort(-cosines, kind="stable")[: max(0, k)]
-        return labels[best], passports[best], cosines[best]
-
-    def _walk(self, query: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-        """Labels of about the k nearest, by their sketches."""
-        self._graph.set_ef(max(_SEARCH_EFFORT, 2 * k))
-        try:
-            labels, _ = self._graph.knn_query(sketches(query), k=k, num_threads=1)
-            return labels[0].astype(np.int64)
-        except RuntimeError:  # deleted items cut the graph off before k were found: all of them
-            return np.array(list(self._labels.values()), np.int64)
+        return rows[best], passports[best] / _ONE, cosines[best] / _ONE
 
     def _checked(self, vectors: ArrayLike, count: int) -> NDArray[np.float32]:
         array = np.ascontiguousarray(vectors, dtype=np.float32)
@@ -317,15 +263,3 @@ class PassportIndex:
 
 def _manifest_of(path: Path) -> Path:
     return path.with_suffix(".json")
-
-
-def _passports_of(path: Path) -> Path:
-    return path.with_suffix(".npy")
-
-
-def _file_digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -23,7 +23,6 @@ from universal_memory.weights import load_weights
 
 WEIGHTS = Path("router") / "passport.safetensors"
 ROUTER_WEIGHTS = Path("router") / "router.safetensors"
-EMPTY = 0  # the piece [PAD]: stands where nothing can be read
 _BATCH = 256
 
 
@@ -63,15 +62,7 @@ class PassportEncoder(nn.Module):
 
     def forward(self, usv: Tensor) -> Tensor:
         """Passports of a batch of memories."""
-        return self.of_pieces(Lists.of(self.read(usv)))
-
-    def read(self, usv: Tensor) -> list[list[int]]:
-        """The word pieces of every memory, in the order of the text; at least one each."""
-        reading = self._shared[0](usv)
-        return [
-            pieces[taken].tolist() or [EMPTY]
-            for pieces, taken in zip(reading.pieces, reading.taken, strict=True)
-        ]
+        return self.of_pieces(Lists.of(self._shared[0].word_pieces(usv)))
 
     def of_pieces(self, memories: Lists) -> Tensor:
         """Passports of memories whose word pieces were read: [memories, 1024]."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,14 +17,19 @@ from universal_memory.resources import models_dir
 from universal_memory.routing.calibration import Calibration
 from universal_memory.routing.pieces import Lists, Seen
 from universal_memory.routing.question import MAX_PIECES, QuestionEncoder
+from universal_memory.routing.question_table import QuestionTable
+from universal_memory.routing.reranker import Reranker, padded
 from universal_memory.space.semantic_space import SemanticSpace
-from universal_memory.weights import load_weights, read_card
+from universal_memory.weights import WeightsError, digest, load_weights, read_card
 
 WEIGHTS = Path("router") / "router.safetensors"
-SHORTLIST = 32  # memories nearest by cosine that are looked at closely
+RERANKER_WEIGHTS = Path("router") / "reranker.safetensors"
+SHORTLIST = 64  # memories nearest by cosine, whose passports are verified
+LOOKED_AT = 16  # the likeliest of them, which are read themselves
 EMPTY = 101  # the piece [CLS]: stands for a question without any
 
 Tokenise = Callable[[str], Sequence[int]]
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -38,16 +44,22 @@ class RoutedQuestion:
 class Router:
     """Questions to passport space, with calibrated relevance.
 
-    `tokenise`: word pieces of a text (`TextTower.token_ids`). `calibration`: of the encoder's
-    log-odds, fitted on questions to stores of several sizes (in the weights' card).
+    `tokenise`: word pieces of a text (`TextTower.token_ids`). `calibration`: of the reranker's
+    log-odds, fitted on questions to stores of several sizes (in its weights' card).
     """
 
     def __init__(
-        self, tokenise: Tokenise, encoder: QuestionEncoder, calibration: Calibration
+        self,
+        tokenise: Tokenise,
+        encoder: QuestionEncoder,
+        reranker: Reranker,
+        calibration: Calibration,
     ) -> None:
         self.tokenise = tokenise
         self.encoder = encoder.eval().requires_grad_(False)
+        self.reranker = reranker.eval().requires_grad_(False)
         self.calibration = calibration
+        self._alone = QuestionTable(self.encoder)
 
     @classmethod
     def load(cls, space: SemanticSpace, folder: Path | None = None) -> Router:
@@ -55,18 +67,25 @@ class Router:
 
         Raises FileNotFoundError or WeightsError with the remedy, for another space too.
         """
-        path = (folder or models_dir()) / WEIGHTS
+        root = folder or models_dir()
         encoder = QuestionEncoder(len(space.reader.codes))
-        load_weights(path, encoder, space.space_id)
-        card = read_card(path)
+        load_weights(root / WEIGHTS, encoder, space.space_id)
+        reranker = Reranker(encoder.pieces)
+        load_weights(root / RERANKER_WEIGHTS, reranker, space.space_id)
+        card = read_card(root / RERANKER_WEIGHTS)
+        if card.get("router") != digest(encoder):
+            raise WeightsError(
+                f"reranker {root / RERANKER_WEIGHTS} was trained over another router than the one"
+                " beside it; remedy: restore models/ from the repository, or run"
+                " `ump train reranker`"
+            )
         calibration = Calibration(card["slope"], card["rivalry"], card["offset"])
-        return cls(space.tower.token_ids, encoder, calibration)
+        return cls(space.tower.token_ids, encoder, reranker, calibration)
 
     @torch.inference_mode()
     def ask(self, question: str) -> RoutedQuestion:
         """Where in passport space the memories that answer lie."""
-        seen = self.encoder.pieces(self._lists([question]))
-        point = self.encoder.points(seen)
+        seen, point = self._alone(self._pieces(question))
         return RoutedQuestion(np.asarray(point[0].numpy()), seen, point)
 
     @torch.inference_mode()
@@ -75,29 +94,61 @@ class Router:
         return np.asarray(self.encoder(self._lists(questions)).numpy())
 
     @torch.inference_mode()
-    def logits(
+    def verified(
         self, question: RoutedQuestion, passports: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Log-odds that memories are relevant, from their passports [memories, 1024].
-
-        They are each other's rivals (`Calibration`).
-        """
+        """Evidence that memories are relevant, by their passports [memories, 1024]: log-odds."""
         given = torch.from_numpy(np.ascontiguousarray(passports, dtype=np.float32))
         presences = self.encoder.verifier.presences(question.seen, given)
         every = torch.arange(len(given)).unsqueeze(0)
         cosines = question.point @ given.T
-        found = self.encoder.logits(question.seen, presences, cosines, every)[0]
-        return np.asarray(self.calibration(found.numpy()), np.float32)
+        return np.asarray(self.encoder.logits(question.seen, presences, cosines, every)[0].numpy())
+
+    @torch.inference_mode()
+    def logits(
+        self,
+        question: RoutedQuestion,
+        verified: NDArray[np.float32],
+        memories: Sequence[Sequence[int]],
+    ) -> NDArray[np.float32]:
+        """Log-odds that memories are relevant: float32 [memories].
+
+        `verified`: what their passports say. `memories`: their word pieces, as the space's reader
+        finds them in the USVs. They are each other's rivals (`Calibration`).
+        """
+        asked = question.seen.lists.ids.unsqueeze(0)
+        found = self.reranker(
+            asked, padded(memories).unsqueeze(0), torch.from_numpy(verified).unsqueeze(0)
+        )
+        return np.asarray(self.calibration(found[0].numpy()), np.float32)
 
     def rank(
-        self, question: RoutedQuestion, memories: Sequence[tuple[str, NDArray[np.float32]]]
-    ) -> list[tuple[str, float]]:
-        """Ids with log-odds, the most relevant first, of memories given by id and passport."""
+        self,
+        question: RoutedQuestion,
+        memories: Sequence[tuple[Key, NDArray[np.float32]]],
+        read: Callable[[list[Key]], Sequence[Sequence[int] | None]],
+    ) -> list[tuple[Key, float]]:
+        """The likeliest of some memories with log-odds, the most relevant first.
+
+        `memories`: keys and passports. The LOOKED_AT likeliest are read: `read` gives the word
+        pieces in the USVs of memories, None for one that is gone.
+        """
         if not memories:
             return []
-        logits = self.logits(question, np.stack([passport for _, passport in memories]))
-        ids = (memory_id for memory_id, _ in memories)
-        return sorted(zip(ids, logits.tolist(), strict=True), key=lambda entry: -entry[1])
+        verified = self.verified(question, np.stack([passport for _, passport in memories]))
+        near = np.argsort(-verified, kind="stable")[:LOOKED_AT]
+        keys = [memories[row][0] for row in near]
+        there = [
+            (key, evidence, pieces)
+            for key, evidence, pieces in zip(keys, verified[near], read(keys), strict=True)
+            if pieces is not None
+        ]
+        if not there:
+            return []
+        evidence = np.array([one for _, one, _ in there], np.float32)
+        logits = self.logits(question, evidence, [pieces for _, _, pieces in there]).tolist()
+        ranked = zip((key for key, _, _ in there), logits, strict=True)
+        return sorted(ranked, key=lambda entry: -entry[1])
 
     @staticmethod
     def relevance(logit: float) -> float:
@@ -105,4 +156,7 @@ class Router:
         return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, logit))))
 
     def _lists(self, questions: Sequence[str]) -> Lists:
-        return Lists.of([[*self.tokenise(text)[:MAX_PIECES]] or [EMPTY] for text in questions])
+        return Lists.of([self._pieces(text) for text in questions])
+
+    def _pieces(self, question: str) -> list[int]:
+        return [*self.tokenise(question)[:MAX_PIECES]] or [EMPTY]

@@ -33,6 +33,7 @@ from universal_memory.routing.index import PassportIndex
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.routing.router import SHORTLIST, RoutedQuestion, Router
 from universal_memory.runtime.language_model import DEFAULT_MODEL, LanguageModel
+from universal_memory.runtime.readings import Readings
 from universal_memory.runtime.speaker import bind_speaker
 from universal_memory.space.semantic_space import SemanticSpace
 
@@ -111,7 +112,8 @@ class Answerer:
         self._rendered: OrderedDict[str, tuple[Adapter, int]] = OrderedDict()
         self._lock = threading.Lock()
         # Fresh events are asked about again and again until they are compiled.
-        self._passport_of = lru_cache(4 * FRESH_EVENTS)(self._passport)
+        self._compiled = lru_cache(4 * FRESH_EVENTS)(self._compile)
+        self._readings = Readings(store, space.reader)
 
     @classmethod
     def load(
@@ -224,7 +226,7 @@ class Answerer:
     def forget(self, memory_id: str) -> None:
         """Drop what is cached of a memory that is gone."""
         with self._lock:
-            self._rendered.pop(memory_id, None)
+            self._drop(memory_id)
 
     def _choose(
         self, asked: RoutedQuestion, among: Sequence[str] | None, top_k: int, min_relevance: float
@@ -236,22 +238,33 @@ class Answerer:
             near = [(memory_id, self.store.get(memory_id).passport) for memory_id in among]
         logits = [
             (memory_id, logit)
-            for memory_id, logit in self.router.rank(asked, near)[:top_k]
+            for memory_id, logit in self.router.rank(asked, near, self._read)[:top_k]
             if self.router.relevance(logit) >= min_relevance
         ]
         open_gates = self.renderer.config.gates([logit for _, logit in logits])
         return [entry for entry, gate in zip(logits, open_gates, strict=True) if gate > 0]
 
+    def _read(self, memory_ids: Sequence[str]) -> list[list[int] | None]:
+        """The word pieces of memories; those that are gone are known no longer."""
+        found = self._readings(memory_ids)
+        for memory_id, pieces in zip(memory_ids, found, strict=True):
+            if pieces is None:  # another process may have made the robot forget it
+                self._drop(memory_id)
+        return found
+
+    def _drop(self, memory_id: str) -> None:
+        self._rendered.pop(memory_id, None)
+        self._readings.forget(memory_id)
+        self.index.remove(memory_id)
+
     def _load(self, chosen: tuple[str, float]) -> tuple[str, float, Adapter, int] | None:
         """The rendered adapter of a file; None if the file is gone or no longer valid."""
         memory_id, logit = chosen
-        if memory_id not in self.store:  # another process may have made the robot forget it
-            self._rendered.pop(memory_id, None)
         if memory_id not in self._rendered:
             try:
                 file = self.store.get(memory_id)
             except (MemoryNotFound, ValueError):
-                self.index.remove(memory_id)
+                self._drop(memory_id)
                 return None
             record = self.store.record(memory_id)
             stamp = record.provenance.compiled_stamp if record else 0
@@ -284,8 +297,11 @@ class Answerer:
         )
         return adapter, hits
 
-    def _passport(self, text: str) -> NDArray[np.float32]:
-        return self.passport_encoder.passports(self.space.encode([text]))[0]
+    def _compile(self, text: str) -> tuple[NDArray[np.float32], list[int]]:
+        """The passport of a text, and its word pieces as its memory would hold them."""
+        usv = self.space.encode([text])
+        passport = self.passport_encoder.passports(usv)[0]
+        return passport, self.space.reader.word_pieces(torch.from_numpy(usv))[0]
 
     def _fresh_text(
         self, fresh: Sequence[Event], asked: RoutedQuestion, min_relevance: float
@@ -295,15 +311,16 @@ class Answerer:
         If it is too much the oldest goes.
         """
         texts = [event.text for event in fresh if event.text.strip()][-FRESH_EVENTS:]
-        if not texts:
-            return ""
-        passports = np.stack([self._passport_of(text) for text in texts])
-        relevant = [
-            text
-            for text, logit in zip(texts, self.router.logits(asked, passports), strict=True)
-            if self.router.relevance(float(logit)) >= min_relevance
-        ]
-        return " ".join(relevant)[-FRESH_CHARACTERS:]
+        compiled = [self._compiled(text) for text in texts]
+        ranked = self.router.rank(
+            asked,
+            [(number, passport) for number, (passport, _) in enumerate(compiled)],
+            lambda numbers: [compiled[number][1] for number in numbers],
+        )
+        relevant = sorted(
+            number for number, logit in ranked if self.router.relevance(logit) >= min_relevance
+        )
+        return " ".join(texts[number] for number in relevant)[-FRESH_CHARACTERS:]
 
 
 def _unknown(ready: Prepared, text: str) -> Answer:

@@ -16,6 +16,8 @@ from torch.nn import functional as F
 from universal_memory.space.encoder import SEATS, SLOTS, Seating
 from universal_memory.space.piece_codes import CODE_WIDTH, FLAGS
 
+EMPTY = 0  # the piece [PAD]: stands where nothing can be read
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -41,6 +43,11 @@ class SlotReader(nn.Module):
         super().__init__()
         self.codes: Tensor
         self.register_buffer("codes", F.normalize(codes, dim=-1), persistent=False)
+        self._keys: Tensor
+        self._order: Tensor
+        keys, order = _signs(codes).sort(stable=True)
+        self.register_buffer("_keys", keys, persistent=False)
+        self.register_buffer("_order", order, persistent=False)
         marks = (seating or Seating()).marks.detach()
         self.seats = nn.Parameter(marks.transpose(1, 2).clone())
         self.sharpness = nn.Parameter(torch.tensor(20.0))
@@ -59,8 +66,29 @@ class SlotReader(nn.Module):
         codes, flags = self._read(usv.float())
         taken = flags[..., 0] > 0
         pieces = torch.zeros(taken.shape, dtype=torch.int64, device=usv.device)
-        pieces[taken] = (codes[taken] @ self.codes.T).argmax(-1)
+        pieces[taken] = self._nearest(codes[taken])
         return Reading(pieces, flags[..., 1:] > 0, taken)
+
+    def word_pieces(self, usv: Tensor) -> list[list[int]]:
+        """The word pieces of every memory, in the order of the text; at least one each."""
+        reading = self(usv)
+        return [
+            pieces[taken].tolist() or [EMPTY]
+            for pieces, taken in zip(reading.pieces, reading.taken, strict=True)
+        ]
+
+    def _nearest(self, codes: Tensor) -> Tensor:
+        """The pieces whose codes are nearest to some [seats, 44]: int64 [seats].
+
+        No code is nearer than the one with the same signs. Nearly all are found by them; only for
+        the others every code is compared.
+        """
+        keys = _signs(codes)
+        row = torch.searchsorted(self._keys, keys).clamp(max=len(self._keys) - 1)
+        pieces = self._order[row]
+        other = self._keys[row] != keys
+        pieces[other] = (codes[other] @ self.codes.T).argmax(-1)
+        return pieces
 
     def loss(self, usv: Tensor, ids: Tensor, flags: Tensor, mask: Tensor) -> Tensor:
         """Cross-entropy of the word pieces that were seated, and of their flags.
@@ -79,3 +107,9 @@ class SlotReader(nn.Module):
         taken = F.binary_cross_entropy_with_logits(read[..., 0], mask.float())
         wanted = (flags[mask][:, 1:] > 0).float()
         return words + taken + F.binary_cross_entropy_with_logits(read[mask][:, 1:], wanted)
+
+
+def _signs(codes: Tensor) -> Tensor:
+    """Codes [any, 44] by their signs, as one number each: int64 [any]."""
+    powers = torch.arange(CODE_WIDTH, device=codes.device)
+    return ((codes > 0).long() << powers).sum(-1)

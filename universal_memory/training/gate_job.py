@@ -1,7 +1,8 @@
 """Gates, learned end to end: the frozen model answers with the files on that the router finds.
 
 Where and how steeply a gate falls follows the gradient of the answers' log-probability through the
-fused adapter; the threshold under which files are dropped is the highest one that costs little.
+fused adapter; the threshold under which files are dropped is the highest one that costs little,
+neither answers from one file nor answers that need two.
 """
 
 from __future__ import annotations
@@ -31,8 +32,12 @@ from universal_memory.training.jobs import save_renderer
 from universal_memory.training.plan import TrainingPlan
 from universal_memory.weights import read_card
 
-THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
 SHAPE = BatchShape(groups=1.0, couples=0.3)  # many near-duplicates to be found beside the right one
+KINDS = {
+    "one file": BatchShape(groups=1.0, couples=0.0),
+    "two files": BatchShape(questions=0, groups=0.0, couples=2.0),  # nothing but couples
+}
 TOP_K = 3
 FAR = 1e4  # log-odds under the best of what is not found: no gate
 RATE = 0.05  # of the logarithms of what is learned, a step
@@ -64,9 +69,8 @@ def train_gates(model: str, run: Path, steps: int, seed: int, report: Report) ->
     )
     learning = GateLearning(behaviour, router, passports)
     learning.learn(steps, report)
-    losses = learning.losses(THRESHOLDS)
-    least = min(losses.values())
-    found = learning.gates(max(one for one in losses if losses[one] <= LITTLE * least))
+    losses = {kind: learning.losses(THRESHOLDS, shape) for kind, shape in KINDS.items()}
+    found = learning.gates(highest(losses))
     renderer.config = replace(
         renderer.config,
         gate_half=found.half,
@@ -76,8 +80,25 @@ def train_gates(model: str, run: Path, steps: int, seed: int, report: Report) ->
     card = read_card(models_dir() / renderer_weights(model))
     card["gates"] = f"ump train gates --model {model}, {steps} steps, seed {seed}"
     save_renderer(renderer, model, card)
-    told = {f"loss_{threshold}": loss for threshold, loss in losses.items()}
+    told = {
+        f"{kind}, {threshold}": loss
+        for kind, found_losses in losses.items()
+        for threshold, loss in found_losses.items()
+    }
     report({"event": "written", **asdict(found), **told})
+
+
+def highest(losses: dict[str, dict[float, float]]) -> float:
+    """The highest threshold with which no kind of question loses much.
+
+    `losses`: kinds to thresholds to losses. Where each costs one of them much, what costs least.
+    """
+    cost = {
+        threshold: max(one[threshold] / min(one.values()) for one in losses.values())
+        for threshold in THRESHOLDS
+    }
+    allowed = max(LITTLE, min(cost.values()))
+    return max(threshold for threshold in THRESHOLDS if cost[threshold] <= allowed)
 
 
 class GateLearning:
@@ -108,7 +129,7 @@ class GateLearning:
         optimizer = torch.optim.Adam([self._logarithms], lr=RATE)
         smooth = 0.0
         for step in range(1, steps + 1):
-            batch = self._batch(step)
+            batch = self._batch(step, SHAPE)
             loss, _ = self.behaviour.loss(replace(batch, gates=self._gated(batch)))
             optimizer.zero_grad()
             loss.backward()
@@ -119,22 +140,22 @@ class GateLearning:
                         **asdict(self.gates())})  # fmt: skip
 
     @torch.no_grad()
-    def losses(self, thresholds: tuple[float, ...]) -> dict[float, float]:
+    def losses(self, thresholds: tuple[float, ...], shape: BatchShape) -> dict[float, float]:
         """Mean loss of other fresh episodes where gates under a threshold are dropped."""
         found: dict[float, list[float]] = {threshold: [] for threshold in thresholds}
         for number in range(TRIED):
-            batch = self._batch(-1 - number)
+            batch = self._batch(-1 - number, shape)
             gates = self._gated(batch)
             for threshold, losses in found.items():
                 kept = gates * (gates >= threshold)
                 losses.append(float(self.behaviour.loss(replace(batch, gates=kept))[0]))
         return {threshold: fmean(losses) for threshold, losses in found.items()}
 
-    def _batch(self, number: int) -> Batch:
+    def _batch(self, number: int, shape: BatchShape) -> Batch:
         seed = (self.behaviour.plan.seed + 31) * 1_000_003 + number
         return make_batch(
             EpisodeGenerator(seed=seed),
-            SHAPE,
+            shape,
             self.behaviour.language_model,
             self.behaviour.speller,
             random.Random(seed),
@@ -155,9 +176,14 @@ class GateLearning:
         texts = self.behaviour.tower.states(batch.written)
         usv = self.behaviour.encoder(texts.states, texts.mask)
         every = self.passports.passports(usv.cpu().numpy())
+        read = self.behaviour.reader.word_pieces(usv)
         below = torch.full_like(batch.gates, FAR)
         for row, sample in enumerate(batch.questions):
-            logits = torch.from_numpy(self.router.logits(self.router.ask(sample.question), every))
-            best, found = logits.topk(min(TOP_K, len(logits)))
-            below[row, found] = best[0] - best
+            asked = self.router.ask(sample.question)
+            ranked = self.router.rank(
+                asked, list(enumerate(every)), lambda files: [read[file] for file in files]
+            )
+            found = ranked[:TOP_K]
+            for file, logit in found:
+                below[row, file] = found[0][1] - logit
         return below

@@ -57,7 +57,7 @@ class TrainingPlan:
             fact_counts=(0.45, 0.15, 0.2, 0.08, 0.06, 0.06),
         )
         # At the full rate what was learned is lost first; large batches bear more of it.
-        rate = self.learning_rate * (0.4 if shape.memories < LARGE else 0.8)
+        rate = self.learning_rate * (0.25 if shape.memories < LARGE else 0.8)
         return replace(
             self, learning_rate=rate, closed_share=0.1, composition_from=0.0, warmup=30, shape=shape
         )

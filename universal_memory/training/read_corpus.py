@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 
 from universal_memory.memory.durable import write_atomic
-from universal_memory.routing.passport import PassportEncoder
 from universal_memory.space.semantic_space import SemanticSpace
 from universal_memory.training.mixed_precision import fast_bfloat16, to_mixed_precision
 
@@ -26,12 +25,11 @@ _BATCH = 64
 
 def read_back(
     space: SemanticSpace,
-    passports: PassportEncoder,
     texts: Sequence[str],
     progress: Progress,
     folder: Path = FOLDER,
 ) -> list[list[int]]:
-    """Word pieces that `passports` reads in the USVs of `texts`.
+    """Word pieces that the reader of `space` finds in the USVs of `texts`.
 
     Where it is faster the tower and the encoder run in bfloat16; the tower's weights stay so.
     """
@@ -42,16 +40,14 @@ def read_back(
         path = folder / space.space_id.replace("/", "_") / f"{digest[:32]}.json"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, json.dumps(_read(space, passports, part)).encode("ascii"))
+            write_atomic(path, json.dumps(_read(space, part)).encode("ascii"))
         found += json.loads(path.read_bytes())
         progress("encoding", len(found), len(texts))
     return found
 
 
 @torch.inference_mode()
-def _read(
-    space: SemanticSpace, passports: PassportEncoder, texts: Sequence[str]
-) -> list[list[int]]:
+def _read(space: SemanticSpace, texts: Sequence[str]) -> list[list[int]]:
     fast = fast_bfloat16()
     if fast:
         to_mixed_precision(space.tower.model)
@@ -62,5 +58,5 @@ def _read(
         with torch.autocast(space.tower.device, dtype=torch.bfloat16, enabled=fast):
             states = space.tower([texts[number] for number in numbers])
             usv = space.encoder(states.states, states.mask).float()
-        read.update(zip(numbers, passports.read(usv), strict=True))
+        read.update(zip(numbers, space.reader.word_pieces(usv), strict=True))
     return [read[number] for number in range(len(texts))]

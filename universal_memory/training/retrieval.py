@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +23,9 @@ from torch.nn import functional as F
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.routing.pieces import Seen
 from universal_memory.routing.question import Presences, QuestionEncoder
-from universal_memory.training.checkpoint import load_state, save_state
 from universal_memory.training.mixed_precision import fast_bfloat16
 from universal_memory.training.retrieval_corpus import RetrievalBatch, RetrievalCorpus
+from universal_memory.training.timed_training import Schedule, TimedTraining
 
 COMMON = 0.05  # share of the files from which on a piece is taken for granted
 WRONG = 3.0  # weight of a piece that is not there against one that is
@@ -34,22 +33,16 @@ WEIGHTS = {"order": 1.0, "verify_order": 1.0, "verify_level": 0.5, "presence": 0
 
 
 @dataclass(frozen=True)
-class RetrievalPlan:
+class RetrievalPlan(Schedule):
     """How to train: `memories` files a step, up to `questions` each, `wrong` ones to verify."""
 
-    minutes: float = 12.0
-    steps: int = 0
-    learning_rate: float = 1e-3
-    warmup: int = 30
     memories: int = 768
     questions: int = 2
     wrong: int = 15
-    seed: int = 0
-    checkpoint_minutes: float = 3.0
 
 
-class RetrievalTraining:
-    """State of one training run: `run` goes on from the checkpoint, if there is one."""
+class RetrievalTraining(TimedTraining):
+    """Trains passports and the question encoder together."""
 
     def __init__(
         self,
@@ -60,86 +53,32 @@ class RetrievalTraining:
         checkpoint: Path,
         report: Callable[[dict[str, Any]], None],
     ) -> None:
-        self.corpus, self.passports, self.questions = corpus, passports, questions
-        self.plan, self.checkpoint, self.report = plan, checkpoint, report
+        self.corpus, self.passports, self.questions, self.plan = corpus, passports, questions, plan
         self.scale = nn.Parameter(torch.tensor(math.log(20.0)))
-        self.networks = nn.ModuleList([passports, questions])
+        networks = nn.ModuleList([passports, questions, nn.ParameterList([self.scale])])
         of_pieces = [passports.emphasis, questions.emphasis, questions.need]
         table = questions.pieces.table
-        self.rest = [
-            *(one for one in self.networks.parameters()
-              if all(one is not other for other in (*of_pieces, table))),
-            self.scale,
+        rest: list[Tensor] = [
+            one for one in networks.parameters()
+            if all(one is not other for other in (*of_pieces, table))
         ]  # fmt: skip
         groups = [
-            {"params": self.rest, "rate": plan.learning_rate, "weight_decay": 0.01},
+            {"params": rest, "rate": plan.learning_rate, "weight_decay": 0.01},
             {"params": [table], "rate": 2 * plan.learning_rate, "weight_decay": 0.0},
             {"params": of_pieces, "rate": 10 * plan.learning_rate, "weight_decay": 0.0},
         ]
-        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
-        self.step, self.seconds = 0, 0.0
-        self._resume()
+        optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
+        super().__init__(networks, optimizer, rest, plan, checkpoint, report)
 
-    @property
-    def progress(self) -> float:
-        """Share of the schedule done, 0 to 1."""
-        if self.plan.steps:
-            return min(1.0, self.step / self.plan.steps)
-        return min(1.0, self.seconds / (60.0 * self.plan.minutes))
-
-    def run(self) -> None:
-        """Train to the end of the plan."""
-        saved = time.monotonic()
-        while self.progress < 1.0:
-            started = time.monotonic()
-            measured = self._train_step()
-            self.step += 1
-            self.seconds += time.monotonic() - started
-            if self.step % 20 == 0:
-                self.report({"step": self.step, "progress": self.progress, **measured})
-            if time.monotonic() - saved > 60 * self.plan.checkpoint_minutes:
-                self.save()
-                saved = time.monotonic()
-        self.save()
-
-    def save(self) -> None:
-        """Write the checkpoint."""
-        save_state(
-            self.checkpoint,
-            {
-                "networks": self.networks.state_dict(),
-                "scale": self.scale.data,
-                "optimizer": self.optimizer.state_dict(),
-                "step": self.step,
-                "seconds": self.seconds,
-            },
-        )
-
-    def _resume(self) -> None:
-        state = load_state(self.checkpoint)
-        if state is None:
-            return
-        self.networks.load_state_dict(state["networks"])
-        self.scale.data.copy_(state["scale"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.seconds = state["step"], state["seconds"]
-
-    def _train_step(self) -> dict[str, float]:
-        warm = min(1.0, (self.step + 1) / self.plan.warmup)
-        rate = warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.progress)))
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["rate"] * rate
-        drawn = random.Random(self.plan.seed * 1_000_003 + self.step)
+    def losses(self, drawn: random.Random) -> tuple[Tensor, dict[str, float]]:
+        """Of a batch of the corpus."""
         batch = self.corpus.batch(drawn, self.plan.memories, self.plan.questions)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast_bfloat16()):
-            losses, scores = self.losses(batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.stack([WEIGHTS[name] * loss for name, loss in losses.items()]).sum().backward()
-        nn.utils.clip_grad_norm_(self.rest, 1.0)
-        self.optimizer.step()
-        return {**{name: float(loss.detach()) for name, loss in losses.items()}, **scores}
+            losses, scores = self.losses_of(batch)
+        whole = torch.stack([WEIGHTS[name] * loss for name, loss in losses.items()]).sum()
+        return whole, {**{name: float(loss.detach()) for name, loss in losses.items()}, **scores}
 
-    def losses(self, batch: RetrievalBatch) -> tuple[dict[str, Tensor], dict[str, float]]:
+    def losses_of(self, batch: RetrievalBatch) -> tuple[dict[str, Tensor], dict[str, float]]:
         """Losses and recall of one batch."""
         passports = self.passports.of_pieces(batch.files)
         seen = self.questions.pieces(batch.questions)

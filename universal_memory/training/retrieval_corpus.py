@@ -113,8 +113,8 @@ class RetrievalCorpus:
         masked = torch.zeros(len(questions), len(chosen), dtype=torch.bool)
         if rivals:
             masked[tuple(torch.tensor(rivals).T)] = True
-        swap = self._swap(random)
-        files = Lists.of([self._misread(self.files[file], random) for file in chosen])
+        swap = self.swap(random)
+        files = Lists.of([self.misread(self.files[file], random) for file in chosen])
         asked = Lists.of(questions)
         return RetrievalBatch(
             Lists(swap[files.ids], files.starts),
@@ -143,7 +143,7 @@ class RetrievalCorpus:
             chosen += range(start, min(start + 2, len(self.files)))
         return list(dict.fromkeys(chosen))
 
-    def _swap(self, random: Random) -> torch.Tensor:
+    def swap(self, random: Random) -> torch.Tensor:
         """Some rare pieces stand for any others, the same in files and questions.
 
         So every piece of the vocabulary learns to meet itself, whether a text holds it or not.
@@ -157,7 +157,8 @@ class RetrievalCorpus:
         return swap
 
     @staticmethod
-    def _misread(pieces: list[int], random: Random) -> list[int]:
+    def misread(pieces: list[int], random: Random) -> list[int]:
+        """The pieces of a file as a reader that errs finds them."""
         if random.random() > UNREAD * len(pieces):
             return pieces
         gone = random.randrange(len(pieces))

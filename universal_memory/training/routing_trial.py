@@ -108,20 +108,31 @@ def exact(passports: NDArray[np.float32], files: NDArray[np.int64] | None = None
     return search
 
 
-def judge(router: Router, asked: RoutedQuestion, own: int, search: Shortlist) -> Verdict:
-    """Put one question."""
+def judge(
+    router: Router,
+    asked: RoutedQuestion,
+    own: int,
+    search: Shortlist,
+    read: Sequence[Sequence[int]],
+) -> Verdict:
+    """Put one question; `read`: the word pieces of every file."""
     numbers, passports = search(asked.vector, SHORTLIST)
-    logits = router.logits(asked, passports)
-    order = np.argsort(-logits, kind="stable")
-    files = numbers[order].tolist()
+    near = list(zip(numbers.tolist(), passports, strict=True))
+
+    def pieces(files: Sequence[int]) -> list[Sequence[int]]:
+        return [read[file] for file in files]
+
+    ranked = router.rank(asked, near, pieces)
     # The right file, where it is there, is a rival of the others.
-    without = router.logits(asked, passports[numbers != own]) if own in files else logits
+    others = [(file, passport) for file, passport in near if file != own]
+    without = router.rank(asked, others, pieces) if len(others) < len(near) else ranked
+    files = [file for file, _ in ranked]
     return Verdict(
         tuple(files),
-        tuple(logits[order].tolist()),
+        tuple(logit for _, logit in ranked),
         files.index(own) if own in files else SHORTLIST,
-        numbers.tolist().index(own) if own in files else SHORTLIST,
-        tuple(sorted(without.tolist(), reverse=True)),
+        numbers.tolist().index(own) if own in numbers else SHORTLIST,
+        tuple(logit for _, logit in without),
     )
 
 

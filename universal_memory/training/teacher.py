@@ -139,7 +139,7 @@ def compare(
     training: TeacherTraining, passports: PassportEncoder, router: Router, report: Report
 ) -> dict[str, float]:
     """Recall of tower and router by cosine, on the files that the relevance was fitted on."""
-    episodes, asked, read = trial_files(training.space, passports, report)
+    episodes, asked, read = trial_files(training.space, report)
     texts = [one.text for one in asked]
     teacher = torch.cat(
         [training.points(texts[start : start + _BATCH]) for start in range(0, len(texts), _BATCH)]
