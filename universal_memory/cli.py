@@ -28,11 +28,12 @@ COMMANDS = {
     "query": "Ask the robot a question.",
     "compile": "Turn recorded experience into memory files.",
     "memory": "List, inspect, verify, move and forget memory files.",
+    "renderer": "List, show, verify, install and pack renderers of language models.",
     "adapter": "Export memories as an adapter that other programs can load.",
     "eval": "Measure answers on a file of experiences and questions.",
     "bench": "Measure speed and scale.",
     "train": "Train the space, a renderer or the router.",
-    "conformance": "Check files against the UMP specification.",
+    "conformance": "Check files, renderers and spaces against the UMP specification.",
 }
 
 

@@ -1,9 +1,10 @@
-"""`ump conformance`: does a file obey the UMP specification (docs/protocol.md)?"""
+"""`ump conformance`: does a file, renderer or space obey the specification (docs/protocol.md)?"""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,12 +14,16 @@ from universal_memory.memory.errors import StoreError
 from universal_memory.memory.file import FORMAT_VERSION, MemoryFile, MemoryFileError
 from universal_memory.memory.signing import load_trusted
 
+if TYPE_CHECKING:
+    from universal_memory.checks import Check
+    from universal_memory.runtime.renderer_check import RendererReport
+
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
 def conformance() -> None:
-    """Check files against the UMP specification."""
+    """Check files, renderers and spaces against the UMP specification."""
 
 
 @app.command("file")
@@ -47,6 +52,114 @@ def check_files(
         }
     )
     if conforming < len(results) or not results:
+        raise typer.Exit(1)
+
+
+@app.command("renderer")
+def check_renderer_package(
+    path: Annotated[Path, typer.Argument(help="Folder or .tar of a renderer package.")],
+    trusted: Annotated[
+        Path | None, typer.Option(help="Folder of *.pub keys: require a signature by one of them.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Its base model: a name or a folder; else its own name.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave the acceptance test out.")] = False,
+) -> None:
+    """Check a renderer package, and its answers on its base model if that is here.
+
+    Prints a JSON report, exit code 1 unless it conforms. The acceptance test asks 24 questions
+    twice: with the file that holds the answer (oracle) and with another one (shuffled).
+    """
+    from universal_memory.rendering.packages.installation import staged
+    from universal_memory.rendering.packages.manifest import PackageError
+    from universal_memory.resources import models_dir
+    from universal_memory.runtime.renderer_check import RendererReport, check_renderer
+
+    keys = load_trusted(trusted) if trusted else None
+    figures: dict[str, Any] | None = None
+    try:
+        with staged(path) as folder:
+            report = check_renderer(folder, models_dir(), keys, model)
+            figures = _accept(report, quick)
+    except PackageError as error:
+        report = RendererReport()
+        report.add(error.reason, "failed", str(error))
+    manifest = report.package.manifest if report.package else None
+    about = {"name": manifest.name, "space_id": manifest.space_id} if manifest else {}
+    _finish(path, report.checks, about | {"acceptance": figures})
+
+
+@app.command("space")
+def check_space(
+    path: Annotated[
+        Path | None, typer.Argument(help="Folder of a space; else the installed one's.")
+    ] = None,
+    write_golden: Annotated[
+        bool,
+        typer.Option("--write-golden", help="Write its golden vectors first: for a new space."),
+    ] = False,
+) -> None:
+    """Check a space: weights, id, norms, golden vectors, and that texts can be read back.
+
+    Prints a JSON report, exit code 1 unless it conforms.
+    """
+    from universal_memory.resources import models_dir
+    from universal_memory.space.golden import NAME, GoldenVectors
+    from universal_memory.space.space_check import check_space_folder, load_space
+
+    folder = path or models_dir() / "space"
+    if write_golden:
+        GoldenVectors.of(load_space(folder)).save(folder / NAME)
+    _finish(folder, check_space_folder(folder), {})
+
+
+def _accept(report: RendererReport, quick: bool) -> dict[str, Any] | None:
+    """Add the acceptance test to a report; its figures, if it was made."""
+    if not report.good or report.package is None:
+        return None
+    if quick or report.language_model is None:
+        reason = "--quick" if quick else "the base model is not here"
+        report.add("acceptance", "skipped", reason)
+        return None
+    from universal_memory.benchmarks.acceptance import acceptance
+    from universal_memory.commands.figures import progress
+    from universal_memory.rendering.packages.manifest import WEIGHTS
+    from universal_memory.rendering.renderer import Renderer
+    from universal_memory.rendering.token_embeddings import TokenEmbeddings
+    from universal_memory.space.semantic_space import SemanticSpace
+
+    model = report.language_model
+    space = SemanticSpace.load()
+    embeddings = TokenEmbeddings(model.model)
+    try:
+        renderer = Renderer.of_file(report.package.folder / WEIGHTS, space.reader, embeddings)
+    except ValueError as error:
+        report.add("acceptance", "failed", str(error))
+        return None
+    with progress() as advance:
+        found = acceptance(model, renderer, space, advance=advance)
+    figures = found.as_dict()
+    told = ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
+    report.add("acceptance", "ok" if found.accepted else "failed", told)
+    return figures
+
+
+def _finish(path: Path, checks: list[Check], about: dict[str, Any]) -> None:
+    """Print the report of a folder; exit code 1 unless it conforms."""
+    from universal_memory.checks import passed
+
+    conforms = passed(checks)
+    echo_json(
+        {
+            "protocol": f"UMP/{FORMAT_VERSION}",
+            "path": str(path),
+            "conforms": conforms,
+            **about,
+            "checks": [asdict(check) for check in checks],
+        }
+    )
+    if not conforms:
         raise typer.Exit(1)
 
 

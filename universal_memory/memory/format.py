@@ -130,7 +130,7 @@ def read_header(data: bytes) -> dict[str, Any]:
     if 8 + size > len(data):
         raise MalformedError(f"file ends within its header ({len(data)} of {8 + size} bytes)")
     try:
-        header = json.loads(data[8 : 8 + size].decode("utf-8"), object_pairs_hook=_no_duplicates)
+        header = json.loads(data[8 : 8 + size].decode("utf-8"), object_pairs_hook=no_duplicates)
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"header is not JSON: {error}") from error
     if not isinstance(header, dict):
@@ -138,7 +138,8 @@ def read_header(data: bytes) -> dict[str, Any]:
     return header
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For `json.loads(object_pairs_hook=...)`: a JSON object in which no key appears twice."""
     names = dict(pairs)
     if len(names) != len(pairs):
         raise ValueError("a key appears twice")
@@ -152,14 +153,14 @@ def read_metadata(metadata: Any) -> dict[str, str]:
     version = metadata["ump_version"]
     if version != FORMAT_VERSION:
         raise VersionError(
-            f"format version {_shown(version)}; this reader knows {FORMAT_VERSION!r}; "
+            f"format version {shown(version)}; this reader knows {FORMAT_VERSION!r}; "
             "remedy: update universal_memory"
         )
     keys = set(metadata)
     if missing := _REQUIRED_KEYS - keys:
         raise MetadataError(f"metadata lacks {', '.join(sorted(missing))}")
     if extra := keys - _REQUIRED_KEYS - _SIGNATURE_KEYS:
-        raise MetadataError(f"metadata has {_shown(sorted(extra))}, which the protocol has not")
+        raise MetadataError(f"metadata has {shown(sorted(extra))}, which the protocol has not")
     if len(keys & _SIGNATURE_KEYS) == 1:
         raise SignatureError("signature and key_id must come together")
     patterns = {"counter": _COUNTER, "sha256": _MEMORY_ID}
@@ -177,7 +178,7 @@ def _check_spelling(
     name: str, value: Any, pattern: re.Pattern[str], error: type[MemoryFileError]
 ) -> None:
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise error(f"{name} is {_shown(value)}, not of the form {pattern.pattern}")
+        raise error(f"{name} is {shown(value)}, not of the form {pattern.pattern}")
 
 
 def check_space_id(space_id: Any, expected: str | None) -> None:
@@ -193,15 +194,15 @@ def check_space_id(space_id: Any, expected: str | None) -> None:
 def check_declarations(header: dict[str, Any]) -> None:
     """Names and dtypes as the header declares them, before the library reads any tensor."""
     if set(header) != set(SHAPES):
-        raise TensorNameError(f"tensors {_shown(sorted(header))}; must be {sorted(SHAPES)}")
+        raise TensorNameError(f"tensors {shown(sorted(header))}; must be {sorted(SHAPES)}")
     for name, entry in header.items():
         if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-            raise MalformedError(f"tensor {name} is declared as {_shown(entry)}")
+            raise MalformedError(f"tensor {name} is declared as {shown(entry)}")
         if entry["dtype"] != "F32":
-            raise DtypeError(f"{name} has dtype {_shown(entry['dtype'])}; must be F32")
+            raise DtypeError(f"{name} has dtype {shown(entry['dtype'])}; must be F32")
         if entry["shape"] != list(SHAPES[name]):
             raise ShapeError(
-                f"{name} has shape {_shown(entry['shape'])}; must be {list(SHAPES[name])}"
+                f"{name} has shape {shown(entry['shape'])}; must be {list(SHAPES[name])}"
             )
 
 
@@ -233,7 +234,7 @@ def check_values(
         )
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A foreign value for an error message: ASCII, escaped and short."""
     text = ascii(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -193,15 +193,20 @@ class Renderer(nn.Module):
             config = RendererConfig.from_card(read_card(path))
             found.append(f"{path.parent.name} (space {config.space_id})")
             if (config.fingerprint, config.space_id) == (architecture.fingerprint, space_id):
-                renderer = cls(config, reader, embeddings)
-                load_weights(path, renderer)
-                return renderer.eval().requires_grad_(False)
+                return cls.of_file(path, reader, embeddings)
         raise RendererNotFoundError(
             f"no renderer for this {architecture.model_type} model ({architecture.layers} layers,"
             f" {architecture.d_in} -> {architecture.d_out}) and space {space_id};"
             f" there are: {', '.join(found) or 'none'};"
             " remedy: `ump train renderer --model ...`"
         )
+
+    @classmethod
+    def of_file(cls, path: Path, reader: SlotReader, embeddings: TokenEmbeddings) -> Renderer:
+        """The trained renderer in a weights file, whatever model it is for."""
+        renderer = cls(RendererConfig.from_card(read_card(path)), reader, embeddings)
+        load_weights(path, renderer)
+        return renderer.eval().requires_grad_(False)
 
     def forward(self, usv: Tensor) -> RenderedMemories:
         """One adapter of all memories [memories, 16, 256]: a rank a token of their word pieces."""

@@ -79,7 +79,7 @@ def train_gates(model: str, run: Path, steps: int, seed: int, report: Report) ->
     )
     card = read_card(models_dir() / renderer_weights(model))
     card["gates"] = f"ump train gates --model {model}, {steps} steps, seed {seed}"
-    save_renderer(renderer, model, card)
+    save_renderer(renderer, language_model, card)
     told = {
         f"{kind}, {threshold}": loss
         for kind, found_losses in losses.items()

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from universal_memory.rendering.packages.model_identity import ModelIdentity
+from universal_memory.rendering.packages.package import write_manifest
 from universal_memory.rendering.piece_tokens import piece_tokens
 from universal_memory.rendering.renderer import Renderer, RendererConfig, renderer_weights
 from universal_memory.rendering.token_embeddings import TokenEmbeddings
@@ -78,7 +80,7 @@ def train_space(
     save_weights(models_dir() / READER_WEIGHTS, reader, space_card)
     purpose = "The Universal Encoder, token states of all-MiniLM-L6-v2 to USVs, and their reader."
     write_model_card((models_dir() / SPACE_WEIGHTS).parent, "Space", purpose, space_card)
-    save_renderer(renderer, model, card)
+    save_renderer(renderer, language_model, card)
     report({"event": "written", **card["scores"]})
 
 
@@ -118,7 +120,7 @@ def train_renderer(
     card = _card("renderer", model, seed, training)
     if start is not None:
         card["start"] = str(start)
-    save_renderer(renderer, model, card)
+    save_renderer(renderer, language_model, card)
     report({"event": "written", **card["scores"]})
 
 
@@ -154,11 +156,16 @@ def _card(kind: str, model: str, seed: int, training: BehaviourTraining) -> dict
     }
 
 
-def save_renderer(renderer: Renderer, model: str, card: dict[str, Any]) -> None:
-    """Write the weights and the card of the renderer of `model` into the models folder."""
-    path = models_dir() / renderer_weights(model)
+def save_renderer(renderer: Renderer, language_model: LanguageModel, card: dict[str, Any]) -> None:
+    """Write weights, card and manifest of a model's renderer into the models folder."""
+    path = models_dir() / renderer_weights(language_model.name)
+    name = Path(language_model.name).name
     config = asdict(renderer.config)
     card = {**card, "config": config}
     save_weights(path, renderer, card)
-    purpose = f"Universal Semantic Vectors to adapters of {Path(model).name}."
-    write_model_card(path.parent, f"Renderer of {Path(model).name}", purpose, card)
+    purpose = f"Universal Semantic Vectors to adapters of {name}."
+    write_model_card(path.parent, f"Renderer of {name}", purpose, card)
+    model, architecture = language_model.model, language_model.architecture
+    write_manifest(
+        path.parent, name, ModelIdentity.of(model, architecture, language_model.tokenizer)
+    )

@@ -1,0 +1,1 @@
+"""Renderer packages: a renderer with its manifest, checked before anything of it is loaded."""
