@@ -29,7 +29,7 @@ setup(
     maintainer_email="maintainers@universal-memory.dev",
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={"": ["py.typed", "*.txt", "*.json"]},
+    package_data={"": ["py.typed", "*.txt", "*.tsv", "*.json"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
