@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 
+from universal_memory.training.corpora.families import FAMILIES, HELD_OUT_FAMILIES
+
 DATA = (
-    "Synthetic episodes of universal_memory/training/corpora (157 families of facts, 16 of them"
-    " never trained; prose from WordNet 3.0 glosses; word lists and licences in corpora/words),"
+    f"Synthetic episodes of universal_memory/training/corpora ({len(FAMILIES)} families of facts,"
+    f" {len(HELD_OUT_FAMILIES)} of them never trained; prose from WordNet 3.0 glosses; word lists and licences in corpora/words),"
     " made anew at every step; no episode is seen twice. Scores: every answer token right, teacher"
     " forced, on new episodes of trained words (new_combinations), of words of no training text"
     " (held_out), and of families of no training text (unseen_families); one or three facts a file;"
