@@ -13,9 +13,9 @@ from universal_memory.training.corpora.families import FAMILIES, HELD_OUT_FAMILI
 DATA = (
     f"Synthetic episodes of universal_memory/training/corpora ({len(FAMILIES)} families of facts,"
     f" {len(HELD_OUT_FAMILIES)} of them never trained; prose from WordNet 3.0 glosses; word lists"
-    " and licences in corpora/words), made anew at every step; no episode is seen twice. Scores: every answer token right, teacher"
-    " forced, on new episodes of trained words (new_combinations), of words of no training text"
-    " (held_out), and of families of no training text (unseen_families); one or three facts a file;"
+    " and licences in corpora/words), made anew at every step; no episode is seen twice. Scores:"
+    " every answer token right, teacher forced, on new episodes of trained words"
+    " (new_combinations), of words of no training text (held_out), and of families of no training text (unseen_families); one or three facts a file;"
     " shuffled: another memory's file."
 )
 
