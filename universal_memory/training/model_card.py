@@ -15,7 +15,8 @@ DATA = (
     f" {len(HELD_OUT_FAMILIES)} of them never trained; prose from WordNet 3.0 glosses; word lists"
     " and licences in corpora/words), made anew at every step; no episode is seen twice. Scores:"
     " every answer token right, teacher forced, on new episodes of trained words"
-    " (new_combinations), of words of no training text (held_out), and of families of no training text (unseen_families); one or three facts a file;"
+    " (new_combinations), of words of no training text (held_out), and of families of no training"
+    " text (unseen_families); one or three facts a file;"
     " shuffled: another memory's file."
 )
 
