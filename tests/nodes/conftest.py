@@ -11,14 +11,16 @@ from ros_graph import Graph
 
 from universal_memory.routing.passport import WEIGHTS as PASSPORT_WEIGHTS
 from universal_memory.routing.passport import PassportEncoder
+from universal_memory.routing.question import QuestionEncoder
+from universal_memory.routing.reranker import Reranker
+from universal_memory.routing.router import RERANKER_WEIGHTS
 from universal_memory.routing.router import WEIGHTS as ROUTER_WEIGHTS
-from universal_memory.routing.router import QuestionEncoder
 from universal_memory.space.encoder import UniversalEncoder
 from universal_memory.space.semantic_space import READER_WEIGHTS
 from universal_memory.space.semantic_space import WEIGHTS as SPACE_WEIGHTS
 from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
-from universal_memory.weights import save_weights
+from universal_memory.weights import digest, save_weights
 
 
 @pytest.fixture
@@ -41,7 +43,9 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Every memory is relevant to every question.
     card = {"space_id": "untrained/1", "slope": 1.0, "rivalry": 0.0, "offset": 20.0}
     questions = QuestionEncoder()
-    save_weights(folder / ROUTER_WEIGHTS, questions, card)
+    save_weights(folder / ROUTER_WEIGHTS, questions, {"space_id": "untrained/1"})
+    reranker = Reranker(questions.pieces)
+    save_weights(folder / RERANKER_WEIGHTS, reranker, {**card, "router": digest(questions)})
     passports = PassportEncoder(reader, questions.pieces)
     save_weights(folder / PASSPORT_WEIGHTS, passports, {"space_id": "untrained/1"})
     return folder
