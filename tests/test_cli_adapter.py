@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from command_line import Ump, runner
 from peft import PeftModel
 from torch import Tensor
 
-from universal_memory import cli
 from universal_memory.memory.file import MemoryFile
 from universal_memory.memory.store import MemoryStore
 from universal_memory.rendering.adapter import Adapter, attach
@@ -31,31 +29,10 @@ TEXTS = ("Anna keeps the spare key in the drawer.", "The ladder is green.")
 QUESTION = "Where does Anna keep the spare key?"
 
 
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Ump = Callable[..., Result]
-
-
 @pytest.fixture
 def ump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ump:
     monkeypatch.setenv("UMP_HOME", str(tmp_path / "home"))
-
-    def run(*arguments: object) -> Result:
-        with pytest.raises(SystemExit) as stopped:
-            cli.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return Result(int(stopped.value.code or 0), out, " ".join(err.split()))
-
-    return run
+    return runner(capsys, joined=True)
 
 
 @pytest.fixture(scope="module")

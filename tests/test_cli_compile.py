@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from command_line import Ump, runner
 
-from universal_memory import cli
 from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.experience.event import Event
 from universal_memory.memory.store import MemoryStore
 from universal_memory.routing.index import PassportIndex
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.space.semantic_space import SemanticSpace
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Ump = Callable[..., Result]
 
 
 def numbers(text: str, size: int) -> np.ndarray:
@@ -68,14 +54,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def ump(root: Path, capsys: pytest.CaptureFixture[str]) -> Ump:
-    def run(*arguments: object) -> Result:
-        with pytest.raises(SystemExit) as stopped:
-            cli.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return Result(int(stopped.value.code or 0), out, err)
-
-    return run
+    return runner(capsys)
 
 
 @pytest.fixture

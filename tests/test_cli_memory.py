@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from command_line import Ump, runner
 from typer.main import get_command
 
 from universal_memory import cli
@@ -22,19 +20,6 @@ from universal_memory.memory.ledger import Provenance
 from universal_memory.memory.signing import Signer
 from universal_memory.memory.store import MemoryStore
 from universal_memory.routing.index import PassportIndex
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Ump = Callable[..., Result]
 
 
 def make(seed: int, signer: Signer | None = None) -> MemoryFile:
@@ -58,14 +43,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def ump(root: Path, capsys: pytest.CaptureFixture[str]) -> Ump:
-    def run(*arguments: object) -> Result:
-        with pytest.raises(SystemExit) as stopped:
-            cli.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return Result(int(stopped.value.code or 0), out, err)
-
-    return run
+    return runner(capsys)
 
 
 @pytest.fixture

@@ -5,29 +5,19 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import pytest
+from command_line import Ump, runner
 
-from universal_memory import cli
 from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.experience.event import Event
 from universal_memory.memory.store import MemoryStore
 from universal_memory.runtime.answerer import Answer, Answerer, Hit
 
 ID = "ab" * 32
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Ump = Callable[..., Result]
 
 
 @pytest.fixture
@@ -38,14 +28,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def ump(root: Path, capsys: pytest.CaptureFixture[str]) -> Ump:
-    def run(*arguments: object) -> Result:
-        with pytest.raises(SystemExit) as stopped:
-            cli.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return Result(int(stopped.value.code or 0), out, " ".join(err.split()))
-
-    return run
+    return runner(capsys, joined=True)
 
 
 @pytest.fixture

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from command_line import Ump, runner
 from tiny_packages import SCORES, SPACE, change_weights, save_package, save_renderer_folder
 from torch import nn
 
-from universal_memory import cli
 from universal_memory.memory.signing import Signer
 from universal_memory.resources import models_dir
 from universal_memory.weights import save_weights
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Ump = Callable[..., Result]
 
 
 @pytest.fixture
@@ -42,14 +27,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def ump(models: Path, capsys: pytest.CaptureFixture[str]) -> Ump:
-    def run(*arguments: object) -> Result:
-        with pytest.raises(SystemExit) as stopped:
-            cli.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return Result(int(stopped.value.code or 0), out, " ".join(err.split()))
-
-    return run
+    return runner(capsys, joined=True)
 
 
 @pytest.fixture
