@@ -13,13 +13,8 @@ from safetensors import safe_open
 
 from universal_memory.resources import models_dir
 from universal_memory.space.golden import NAME, GoldenVectors
-from universal_memory.space.semantic_space import SemanticSpace
-from universal_memory.space.space_check import (
-    TOLERANCE,
-    check_space_folder,
-    load_space,
-    space_id_suffix,
-)
+from universal_memory.space.semantic_space import SemanticSpace, id_suffix
+from universal_memory.space.space_check import TOLERANCE, check_space_folder, load_space
 from universal_memory.space.text_tower import TextTower
 from universal_memory.weights import read_card, save_weights
 
@@ -55,7 +50,7 @@ def test_the_digest_is_that_of_the_protocol(space: SemanticSpace) -> None:
     found = hashlib.sha256()
     for name in sorted(named, key=str.encode):
         found.update(name.encode() + named[name].tobytes())
-    assert found.hexdigest()[:8] == space_id_suffix(space) == space.space_id[-8:]
+    assert found.hexdigest()[:8] == id_suffix(space.encoder, space.reader) == space.space_id[-8:]
 
 
 def test_weights_under_an_old_id_are_found_out(

@@ -28,18 +28,16 @@ def corpus(tower: TextTower) -> RetrievalCorpus:
 
 
 @pytest.fixture(scope="module")
-def questions(corpus: RetrievalCorpus, tower: TextTower) -> QuestionEncoder:
+def questions(tower: TextTower) -> QuestionEncoder:
     torch.manual_seed(0)
-    encoder = QuestionEncoder(tower.tokenizer.vocab_size)
-    passports = PassportEncoder(SlotReader(tower.codes.codes), encoder.pieces)
-    retrieval.start(passports, encoder, corpus)
-    encoder.passports = passports  # kept together for the fixtures below
-    return encoder.requires_grad_(False)
+    return QuestionEncoder(tower.tokenizer.vocab_size).requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
-def found(corpus: RetrievalCorpus, questions: Any) -> Shortlists:
-    return shortlists(corpus, questions.passports, questions, WRONG, 0, lambda _: None)
+def found(corpus: RetrievalCorpus, questions: QuestionEncoder, tower: TextTower) -> Shortlists:
+    passports = PassportEncoder(SlotReader(tower.codes.codes), questions.pieces)
+    retrieval.start(passports, questions, corpus)
+    return shortlists(corpus, passports, questions, WRONG, 0, lambda _: None)
 
 
 def begin(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from universal_memory.checks import FAILED, OK, SKIPPED, Check, passed
 from universal_memory.commands.console import echo_json
 from universal_memory.memory.bundle import Candidate, candidates
 from universal_memory.memory.errors import StoreError
@@ -15,7 +16,6 @@ from universal_memory.memory.file import FORMAT_VERSION, MemoryFile, MemoryFileE
 from universal_memory.memory.signing import load_trusted
 
 if TYPE_CHECKING:
-    from universal_memory.checks import Check
     from universal_memory.runtime.renderer_check import RendererReport
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -84,7 +84,7 @@ def check_renderer_package(
             figures = _accept(report, quick)
     except PackageError as error:
         report = RendererReport()
-        report.add(error.reason, "failed", str(error))
+        report.add(error.reason, FAILED, str(error))
     manifest = report.package.manifest if report.package else None
     about = {"name": manifest.name, "space_id": manifest.space_id} if manifest else {}
     _finish(path, report.checks, about | {"acceptance": figures})
@@ -120,7 +120,7 @@ def _accept(report: RendererReport, quick: bool) -> dict[str, Any] | None:
         return None
     if quick or report.language_model is None:
         reason = "--quick" if quick else "the base model is not here"
-        report.add("acceptance", "skipped", reason)
+        report.add("acceptance", SKIPPED, reason)
         return None
     from universal_memory.benchmarks.acceptance import acceptance
     from universal_memory.commands.figures import progress
@@ -135,20 +135,18 @@ def _accept(report: RendererReport, quick: bool) -> dict[str, Any] | None:
     try:
         renderer = Renderer.of_file(report.package.folder / WEIGHTS, space.reader, embeddings)
     except ValueError as error:
-        report.add("acceptance", "failed", str(error))
+        report.add("acceptance", FAILED, str(error))
         return None
     with progress() as advance:
         found = acceptance(model, renderer, space, advance=advance)
     figures = found.as_dict()
     told = ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
-    report.add("acceptance", "ok" if found.accepted else "failed", told)
+    report.add("acceptance", OK if found.accepted else FAILED, told)
     return figures
 
 
 def _finish(path: Path, checks: list[Check], about: dict[str, Any]) -> None:
     """Print the report of a folder; exit code 1 unless it conforms."""
-    from universal_memory.checks import passed
-
     conforms = passed(checks)
     echo_json(
         {

@@ -7,15 +7,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from universal_memory.resources import models_dir
 from universal_memory.space.encoder import SLOT_WIDTH, SLOTS, UniversalEncoder
 from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
-from universal_memory.weights import load_weights, read_card
+from universal_memory.weights import digest, load_weights, read_card
 
 WEIGHTS = Path("space") / "encoder.safetensors"
 READER_WEIGHTS = Path("space") / "reader.safetensors"
+
+
+def id_suffix(encoder: UniversalEncoder, reader: SlotReader) -> str:
+    """How the id of a space ends: eight digits of the digest of its weights (docs/protocol.md)."""
+    return digest(nn.ModuleList([encoder, reader]))[:8]
 
 
 class SemanticSpace:

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from universal_memory.checks import FAILED, OK, Check
 from universal_memory.space.encoder import SEATS, SLOTS, UniversalEncoder
 from universal_memory.space.golden import NAME, GoldenVectors
-from universal_memory.space.semantic_space import READER_WEIGHTS, WEIGHTS, SemanticSpace
+from universal_memory.space.semantic_space import READER_WEIGHTS, WEIGHTS, SemanticSpace, id_suffix
 from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
-from universal_memory.weights import digest, load_weights, read_card
+from universal_memory.weights import load_weights, read_card
 
 TOLERANCE = 0.01  # of a number of a USV; they have variance 1
 
@@ -48,13 +47,8 @@ def check_space_folder(folder: Path, tower: TextTower | None = None) -> list[Che
     return [*checks, _norms(space, usv), _golden(space, golden, usv), _reading(space, golden, usv)]
 
 
-def space_id_suffix(space: SemanticSpace) -> str:
-    """How the id of a space ends: the first eight digits of the digest of its weights."""
-    return digest(nn.ModuleList([space.encoder, space.reader]))[:8]
-
-
 def _space_id(space: SemanticSpace) -> Check:
-    wanted = space_id_suffix(space)
+    wanted = id_suffix(space.encoder, space.reader)
     if space.space_id.endswith(f"-{wanted}"):
         return Check("space_id", OK, space.space_id)
     return Check(

@@ -91,9 +91,7 @@ class BehaviourTraining:
     @property
     def progress(self) -> float:
         """Share of the schedule done, 0 to 1."""
-        if self.plan.steps:
-            return min(1.0, self.step / self.plan.steps)
-        return min(1.0, self.seconds / (60.0 * self.plan.minutes))
+        return self.plan.progress(self.step, self.seconds)
 
     def run(self) -> None:
         """Train to the end of the plan, writing checkpoints and reports."""

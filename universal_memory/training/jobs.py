@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from universal_memory.rendering.packages.model_identity import ModelIdentity
 from universal_memory.rendering.packages.package import write_manifest
@@ -19,14 +18,14 @@ from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.resources import models_dir
 from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.space.encoder import UniversalEncoder
-from universal_memory.space.semantic_space import READER_WEIGHTS, SemanticSpace
+from universal_memory.space.semantic_space import READER_WEIGHTS, SemanticSpace, id_suffix
 from universal_memory.space.semantic_space import WEIGHTS as SPACE_WEIGHTS
 from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
 from universal_memory.training.behaviour import BehaviourTraining
 from universal_memory.training.model_card import machine, write_model_card
 from universal_memory.training.plan import TrainingPlan
-from universal_memory.weights import digest, load_weights, save_weights
+from universal_memory.weights import load_weights, save_weights
 
 Report = Callable[[dict[str, Any]], None]
 CHECKPOINT = "checkpoint.pt"
@@ -73,7 +72,7 @@ def train_space(
     if start is not None:
         card["start"] = str(start)
     # A space trained again is another space: its files must not be taken for the old one's.
-    space_id = f"{SPACE}-{digest(nn.ModuleList([encoder, reader]))[:8]}"
+    space_id = f"{SPACE}-{id_suffix(encoder, reader)}"
     renderer.config = replace(renderer.config, space_id=space_id)
     space_card = {**card, "space_id": space_id}
     save_weights(models_dir() / SPACE_WEIGHTS, encoder, space_card)

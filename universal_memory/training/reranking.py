@@ -19,8 +19,9 @@ from torch.nn import functional as F
 from universal_memory.routing.reranker import NONE, Reranker, padded
 from universal_memory.training.mixed_precision import fast_bfloat16
 from universal_memory.training.retrieval_corpus import RetrievalCorpus
+from universal_memory.training.schedule import Schedule
 from universal_memory.training.shortlists import Shortlists
-from universal_memory.training.timed_training import Schedule, TimedTraining
+from universal_memory.training.timed_training import TimedTraining
 
 LEVEL = 0.5  # weight of the sigmoid loss
 

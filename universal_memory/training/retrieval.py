@@ -25,7 +25,8 @@ from universal_memory.routing.pieces import Seen
 from universal_memory.routing.question import Presences, QuestionEncoder
 from universal_memory.training.mixed_precision import fast_bfloat16
 from universal_memory.training.retrieval_corpus import RetrievalBatch, RetrievalCorpus
-from universal_memory.training.timed_training import Schedule, TimedTraining
+from universal_memory.training.schedule import Schedule
+from universal_memory.training.timed_training import TimedTraining
 
 COMMON = 0.05  # share of the files from which on a piece is taken for granted
 WRONG = 3.0  # weight of a piece that is not there against one that is

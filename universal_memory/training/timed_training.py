@@ -7,7 +7,6 @@ import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from universal_memory.training.checkpoint import load_state, save_state
+from universal_memory.training.schedule import Schedule
 
 REPORT_EVERY = 20  # steps
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """`minutes` of training, or `steps` if positive; the rate rises for `warmup` steps."""
-
-    minutes: float = 12.0
-    steps: int = 0
-    learning_rate: float = 1e-3
-    warmup: int = 30
-    seed: int = 0
-    checkpoint_minutes: float = 3.0
 
 
 class TimedTraining(ABC):
@@ -62,9 +50,7 @@ class TimedTraining(ABC):
     @property
     def progress(self) -> float:
         """Share of the schedule done, 0 to 1."""
-        if self.schedule.steps:
-            return min(1.0, self.step / self.schedule.steps)
-        return min(1.0, self.seconds / (60.0 * self.schedule.minutes))
+        return self.schedule.progress(self.step, self.seconds)
 
     def run(self) -> None:
         """Train to the end of the schedule."""
