@@ -111,9 +111,25 @@ def test_space_and_trusted_keys_are_enforced(tmp_path: Path, make: Maker) -> Non
     with pytest.raises(SignatureError):
         store.add(make(1))
     assert everything(tmp_path) == {}
-    MemoryStore(tmp_path).add(make(1))  # an unsigned copy that came first, unchecked
-    store.add(make(1, signer=signer))
+    imported = Provenance(imported=True)
+    MemoryStore(tmp_path).add(make(1), imported)  # an unsigned copy that came first, unchecked
+    with pytest.raises(SignatureError):
+        store.get(make(1).id)
+    store.add(make(1, signer=signer), imported)
     assert store.get(make(1).id).key_id == signer.key_id
+
+
+def test_what_the_robot_made_itself_needs_no_signature(tmp_path: Path, make: Maker) -> None:
+    store = MemoryStore(tmp_path, trusted={})
+    memory_id = store.add(make(1), Provenance(text="seen myself"))
+    assert store.get(memory_id) == make(1)
+    # What somebody put into the folder without a word in the ledger is not the robot's own.
+    path = store.path_of(make(2).id)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(make(2).to_bytes())
+    with pytest.raises(SignatureError, match="not signed"):
+        store.get(make(2).id)
+    assert [problem.name for problem in store.verify().problems] == [make(2).id] * 2
 
 
 def test_verify_finds_each_kind_of_damage(store: MemoryStore, make: Maker) -> None:

@@ -16,6 +16,7 @@ from universal_memory.memory import bundle, shelf
 from universal_memory.memory.errors import StoreError
 from universal_memory.memory.file import MemoryFile
 from universal_memory.memory.ledger import Provenance
+from universal_memory.memory.signing import Signer
 from universal_memory.memory.store import MemoryStore
 
 Maker = Callable[..., MemoryFile]
@@ -78,6 +79,48 @@ def test_refused_files_lie_in_quarantine_with_the_reason(
     assert [json.loads(note.read_text())["reason"] for note in notes] == [reasons["cut.ump"]]
     assert notes[0].with_suffix(".ump").read_bytes() == make(2).to_bytes()[:1000]
     assert store.verify().problems == []
+
+
+def test_quarantine_lists_what_it_holds_until_it_is_taken_in_or_thrown_out(
+    store: MemoryStore, tmp_path: Path, make: Maker
+) -> None:
+    maker = Signer.generate()
+    for seed in (1, 2):
+        (tmp_path / f"{seed}.ump").write_bytes(make(seed, signer=maker).to_bytes())
+    strict = MemoryStore(store.root, trusted={})
+    reasons = [problem.reason for problem in strict.import_path(tmp_path).refused]
+    assert all(reason.startswith(f"signature: signed by {maker.key_id}") for reason in reasons)
+    kept = strict.quarantined()
+    assert [(file.name, file.reason) for file in kept] == [
+        (str(tmp_path / f"{seed}.ump"), reason) for seed, reason in zip((1, 2), reasons, strict=True)
+    ]
+    assert strict.ids() == [] and kept[0].path.read_bytes() == (tmp_path / "1.ump").read_bytes()
+    # The maker is trusted now: what waits in quarantine is offered again.
+    trusting = MemoryStore(store.root, trusted={maker.key_id: maker.public_key})
+    assert trusting.import_path(kept[0].path).added == [make(1).id]
+    assert [file.name for file in store.quarantined()] == [str(tmp_path / "2.ump")]
+    assert (store.empty_quarantine(), store.quarantined()) == (1, [])
+    assert list((store.root / "quarantine").iterdir()) == []
+
+
+def test_export_signs_what_the_robot_made_and_nothing_else(
+    store: MemoryStore, tmp_path: Path, make: Maker
+) -> None:
+    robot, other = Signer.generate(), Signer.generate()
+    own = store.add(make(1), Provenance(text="seen myself"))
+    others = store.add(make(2, signer=other), Provenance(imported=True))
+    unsigned = store.add(make(3), Provenance(imported=True))
+    store.export([own, others, unsigned], tmp_path / "out", robot)
+    signed_by = {
+        path.stem: MemoryFile.from_bytes(path.read_bytes()).key_id
+        for path in (tmp_path / "out").iterdir()
+    }
+    assert signed_by == {own: robot.key_id, others: other.key_id, unsigned: ""}
+    trusted = {signer.key_id: signer.public_key for signer in (robot, other)}
+    colleague = MemoryStore(tmp_path / "colleague", trusted=trusted)
+    report = colleague.import_path(tmp_path / "out")
+    assert sorted(report.added) == sorted([own, others]) and len(report.refused) == 1
+    assert not store.get(own).signature  # what is handed out is signed, not what is kept
 
 
 def test_quarantine_is_bounded(

@@ -9,10 +9,11 @@ from __future__ import annotations
 import io
 import os
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from universal_memory.memory.durable import write_atomic
 from universal_memory.memory.errors import StoreError, storage_error
 from universal_memory.memory.file import MAX_FILE_BYTES, MemoryFile
 from universal_memory.memory.shelf import SUFFIX
@@ -56,6 +57,33 @@ def bundle_bytes(files: Iterable[MemoryFile]) -> bytes:
             member.size = len(data)
             bundle.addfile(member, io.BytesIO(data))
     return stream.getvalue()
+
+
+def write_files(files: Sequence[MemoryFile], target: Path) -> list[Path]:
+    """Write `files` to a .tar bundle, one .ump file, or a folder (made if missing).
+
+    Returns the paths written. Raises StoreError.
+    """
+    if not files:
+        raise StoreError("nothing to export; remedy: name at least one memory id")
+    if target.suffix == ".tar":
+        contents = {target: bundle_bytes(files)}
+    elif target.suffix == SUFFIX and not target.is_dir():
+        if len(files) > 1:
+            raise StoreError(
+                f"{len(files)} memories do not fit in one file {target}; "
+                "remedy: export to a folder or a .tar bundle"
+            )
+        contents = {target: files[0].to_bytes()}
+    else:
+        contents = {target / f"{file.id}{SUFFIX}": file.to_bytes() for file in files}
+    try:
+        for path, data in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, data)
+    except OSError as error:
+        raise storage_error(error, "export to", target) from error
+    return list(contents)
 
 
 def _from_file(path: Path) -> Candidate:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -114,13 +114,8 @@ class MemoryFile:
         if not 0 <= counter <= MAX_COUNTER:
             raise MetadataError(f"counter {counter} is not in 0..{MAX_COUNTER}")
         digest = _digest(tensors["usv"], tensors["passport"])
-        key_id, signature = "", b""
-        if signer is not None:
-            key_id = signer.key_id
-            signature = signer.sign(signed_payload(FORMAT_VERSION, space_id, counter, digest))
-        return cls(
-            tensors["usv"], tensors["passport"], space_id, int(counter), digest, key_id, signature
-        )
+        memory = cls(tensors["usv"], tensors["passport"], space_id, int(counter), digest)
+        return memory if signer is None else memory.signed(signer)
 
     @classmethod
     def from_bytes(
@@ -169,15 +164,22 @@ class MemoryFile:
             memory.check_signature(trusted)
         return memory
 
+    def signed(self, signer: Signer) -> MemoryFile:
+        """The same memory, signed by `signer` in place of whoever signed it."""
+        signature = signer.sign(self._payload())
+        return replace(self, key_id=signer.key_id, signature=signature)
+
     def check_signature(self, trusted: Mapping[str, bytes]) -> None:
         """Raise SignatureError unless one of the `trusted` keys signed this memory."""
         if not self.signature:
             raise SignatureError("file is not signed; remedy: ask its maker for a signed one")
         public_key = trusted.get(self.key_id)
         if public_key is None:
-            raise SignatureError(f"signed by {self.key_id}, which is not a trusted key")
-        payload = signed_payload(FORMAT_VERSION, self.space_id, self.counter, self.id)
-        if not verify(payload, self.signature, public_key):
+            raise SignatureError(
+                f"signed by {self.key_id}, which is not a trusted key; remedy: if you trust its "
+                "maker, add the maker's public key with `ump key add`"
+            )
+        if not verify(self._payload(), self.signature, public_key):
             raise SignatureError(f"signature does not match key {self.key_id} and this content")
 
     def to_bytes(self) -> bytes:
@@ -202,6 +204,9 @@ class MemoryFile:
         text = json.dumps(header, separators=(",", ":"), ensure_ascii=True).encode("ascii")
         text += b" " * (-len(text) % 8)  # safetensors aligns the data to 8 bytes
         return struct.pack("<Q", len(text)) + text + _tensor_bytes(self.usv, self.passport)
+
+    def _payload(self) -> bytes:
+        return signed_payload(FORMAT_VERSION, self.space_id, self.counter, self.id)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MemoryFile) and self.to_bytes() == other.to_bytes()

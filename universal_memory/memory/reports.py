@@ -14,6 +14,15 @@ class Problem:
     reason: str
 
 
+@dataclass(frozen=True)
+class Quarantined:
+    """A refused file that is kept aside: where, what it was called, and why it was refused."""
+
+    path: Path
+    name: str
+    reason: str
+
+
 @dataclass
 class ImportReport:
     """Ids that are new, ids that were there already, files refused."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from universal_memory.memory.durable import sync_folder, write_atomic, write_file
 from universal_memory.memory.errors import MemoryNotFound, storage_error
 from universal_memory.memory.file import MAX_FILE_BYTES, HashError, MemoryFile, MemoryFileError
+from universal_memory.memory.reports import Quarantined
 
 SUFFIX = ".ump"
 MAX_QUARANTINED = 256
@@ -97,14 +98,6 @@ class Shelf:
             raise HashError(f"{path} holds memory {file.id}; remedy: run `ump memory reindex`")
         return file
 
-    def is_sound(self, memory_id: str) -> bool:
-        """Whether the memory is there and whole."""
-        try:
-            self.read(memory_id)
-        except (MemoryNotFound, MemoryFileError):
-            return False
-        return True
-
     def receive(self, file: MemoryFile) -> None:
         """Flush a file to `incoming`, and make the folder it will be published to."""
         path = self.path_of(file.id)
@@ -170,11 +163,42 @@ class Shelf:
             full = len(list(self.quarantine.iterdir())) >= 2 * MAX_QUARANTINED
             if full or len(data) > MAX_FILE_BYTES:
                 return
-            stem = hashlib.sha256(data).hexdigest()[:32]
+            stem = _stem_of(data)
             write_atomic(self.quarantine / f"{stem}{SUFFIX}", data)
             write_atomic(self.quarantine / f"{stem}.json", _note(name, reason))
         except OSError:
             pass  # the refusal itself is reported; its copy is a convenience
+
+    def release(self, data: bytes) -> None:
+        """Drop the copy of a file that was refused once and has been taken in now."""
+        stem = _stem_of(data)
+        try:
+            (self.quarantine / f"{stem}{SUFFIX}").unlink(missing_ok=True)
+            (self.quarantine / f"{stem}.json").unlink(missing_ok=True)
+        except OSError:
+            pass  # as in `quarantine_offered`
+
+    def quarantined(self) -> list[Quarantined]:
+        """Files in quarantine with their reasons, by name. Raises StoreError."""
+        found = []
+        try:
+            for note in self.quarantine.glob("*.json"):
+                told = json.loads(note.read_bytes())
+                path = note.with_suffix(SUFFIX)
+                found.append(Quarantined(path, str(told["name"]), str(told["reason"])))
+        except OSError as error:
+            raise storage_error(error, "list", self.quarantine) from error
+        return sorted(found, key=lambda file: (file.name, file.path))
+
+    def empty_quarantine(self) -> int:
+        """Delete what lies in quarantine; how many files that were. Raises StoreError."""
+        files = list(self.quarantine.glob(f"*{SUFFIX}"))
+        try:
+            for path in [*files, *self.quarantine.glob("*.json")]:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(error, "empty", self.quarantine) from error
+        return len(files)
 
 
 def _id_of(name: str) -> str:
@@ -184,3 +208,7 @@ def _id_of(name: str) -> str:
 
 def _note(name: str, reason: str) -> bytes:
     return json.dumps({"name": name, "reason": reason}, indent=1).encode("ascii")
+
+
+def _stem_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]

@@ -90,6 +90,18 @@ class Signer:
         path.with_name(path.name + ".pub").write_bytes(public)
 
 
+def load_public_key(path: Path) -> bytes:
+    """The raw 32 bytes of a `*.pub` file. Raises KeyFileError if it is no Ed25519 public key."""
+    data = _read_key(path)
+    try:
+        key = load_pem_public_key(data)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise KeyFileError(f"{path} is not a PEM public key: {error}") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise KeyFileError(f"{path} holds {type(key).__name__}; remedy: give an Ed25519 key")
+    return key.public_bytes_raw()
+
+
 def load_trusted(folder: Path) -> dict[str, bytes]:
     """Trusted keys of a folder of `*.pub` files: key id → raw public key.
 
@@ -98,13 +110,7 @@ def load_trusted(folder: Path) -> dict[str, bytes]:
     """
     trusted: dict[str, bytes] = {}
     for path in sorted(folder.glob("*.pub")):
-        try:
-            key = load_pem_public_key(_read_key(path))
-        except (ValueError, UnsupportedAlgorithm) as error:
-            raise KeyFileError(f"{path} is not a PEM public key: {error}") from error
-        if not isinstance(key, Ed25519PublicKey):
-            raise KeyFileError(f"{path} holds {type(key).__name__}; remedy: give an Ed25519 key")
-        raw = key.public_bytes_raw()
+        raw = load_public_key(path)
         trusted[key_id_of(raw)] = raw
     if not trusted:
         raise KeyFileError(f"no *.pub key in {folder}; remedy: copy the makers' public keys there")

@@ -16,20 +16,27 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
-from universal_memory.memory.bundle import bundle_bytes, candidates
-from universal_memory.memory.durable import write_atomic
+from universal_memory.memory.bundle import candidates, write_files
 from universal_memory.memory.errors import LedgerError, MemoryNotFound, StoreError, storage_error
 from universal_memory.memory.file import SLOT_NORM_BOUNDS, MemoryFile, MemoryFileError
 from universal_memory.memory.ledger import Ledger, Provenance, Record, salvage
 from universal_memory.memory.lock import StoreLock, writing
-from universal_memory.memory.reports import ImportReport, Problem, ReindexReport, VerifyReport
+from universal_memory.memory.reports import (
+    ImportReport,
+    Problem,
+    Quarantined,
+    ReindexReport,
+    VerifyReport,
+)
 from universal_memory.memory.shelf import SUFFIX, Shelf
+from universal_memory.memory.signing import Signer
 
 
 class MemoryStore:
     """Memories of one robot on disk. Thread-safe; other processes see changes at once.
 
-    space_id and trusted (key id → raw public key) are enforced on whatever is added or read.
+    space_id is enforced on whatever is added or read; trusted (key id → raw public key) on whatever
+    the ledger does not call this robot's own: others must have signed it with one of these keys.
     A read-only store creates and changes nothing. Raises StoreError (LedgerError, StoreLocked,
     MemoryNotFound) with the remedy, and MemoryFileError for a file that breaks the protocol.
     """
@@ -77,10 +84,12 @@ class MemoryStore:
         Returns its id. Raises MemoryFileError if it breaks the protocol or this store's rules.
         """
         self._parse(file.to_bytes())
+        if provenance is None or provenance.imported:
+            self._check_maker(file)
         origin = provenance or Provenance()
         record = Record(file.id, file.counter, file.space_id, file.key_id, origin)
         with self._writing():
-            if self._shelf.is_sound(file.id):
+            if self._holds(file.id):
                 if self.ledger.get(file.id) is None:
                     self.ledger.insert(record)
                 return file.id
@@ -95,7 +104,9 @@ class MemoryStore:
 
     def get(self, memory_id: str) -> MemoryFile:
         """Read and check a memory. Raises MemoryNotFound, MemoryFileError or StoreError."""
-        return self._shelf.read(memory_id)
+        file = self._shelf.read(memory_id)
+        self._check_maker(file)
+        return file
 
     def record(self, memory_id: str) -> Record | None:
         """The ledger row of a memory, None if it has none."""
@@ -175,50 +186,64 @@ class MemoryStore:
         to the quarantine folder with the reason.
         """
         report = ImportReport()
-        provenance = Provenance(source=source or str(path), imported=True)
         for candidate in candidates(Path(path).expanduser()):
             if candidate.refusal:
                 report.refused.append(Problem(candidate.name, candidate.refusal))
                 continue
             try:
-                file = self._parse(candidate.data)
+                memory_id, new = self.import_bytes(
+                    candidate.data, candidate.name, source or str(path)
+                )
             except MemoryFileError as error:
-                reason = f"{error.reason}: {error}"
-                report.refused.append(Problem(candidate.name, reason))
-                with self._writing():
-                    self._shelf.quarantine_offered(candidate.data, candidate.name, reason)
-                continue
-            (report.present if file.id in self else report.added).append(file.id)
-            self.add(file, provenance)
+                report.refused.append(Problem(candidate.name, _reason(error)))
+            else:
+                (report.added if new else report.present).append(memory_id)
         return report
 
-    def export(self, memory_ids: Sequence[str], destination: Path | str) -> list[Path]:
+    def import_bytes(self, data: bytes, name: str, source: str) -> tuple[str, bool]:
+        """Take in one memory file, `name` to people: its id, and whether it is new here.
+
+        Raises MemoryFileError if it is refused; it then lies in quarantine with the reason.
+        """
+        try:
+            file = self._parse(data)
+            new = not self._holds(file.id)
+            self.add(file, Provenance(source=source, imported=True))
+        except MemoryFileError as error:
+            with self._writing():
+                self._shelf.quarantine_offered(data, name, _reason(error))
+            raise
+        self._shelf.release(data)
+        return file.id, new
+
+    def quarantined(self) -> list[Quarantined]:
+        """Files that were refused and kept aside, by name."""
+        return self._shelf.quarantined()
+
+    def empty_quarantine(self) -> int:
+        """Delete what lies in quarantine; how many files that were."""
+        with self._writing():
+            return self._shelf.empty_quarantine()
+
+    def export(
+        self, memory_ids: Sequence[str], destination: Path | str, signer: Signer | None = None
+    ) -> list[Path]:
         """Copy memories out: to a .tar bundle, one .ump file, or a folder (made if missing).
 
-        Returns the paths written. Provenance stays here.
+        signer: signs what this robot made itself. Returns the paths written. Provenance stays here.
         """
-        target = Path(destination).expanduser()
-        files = [self.get(memory_id) for memory_id in dict.fromkeys(memory_ids)]
-        if not files:
-            raise StoreError("nothing to export; remedy: name at least one memory id")
-        if target.suffix == ".tar":
-            contents = {target: bundle_bytes(files)}
-        elif target.suffix == SUFFIX and not target.is_dir():
-            if len(files) > 1:
-                raise StoreError(
-                    f"{len(files)} memories do not fit in one file {target}; "
-                    "remedy: export to a folder or a .tar bundle"
-                )
-            contents = {target: files[0].to_bytes()}
-        else:
-            contents = {target / f"{file.id}{SUFFIX}": file.to_bytes() for file in files}
-        try:
-            for path, data in contents.items():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomic(path, data)
-        except OSError as error:
-            raise storage_error(error, "export to", target) from error
-        return list(contents)
+        files = [self.handed_out(memory_id, signer) for memory_id in dict.fromkeys(memory_ids)]
+        return write_files(files, Path(destination).expanduser())
+
+    def handed_out(self, memory_id: str, signer: Signer | None = None) -> MemoryFile:
+        """A memory as others get it: `signer` signs it if it is this robot's own.
+
+        A signature says who made a memory, so those of others stay as they came.
+        """
+        file = self.get(memory_id)
+        if signer is None or file.signature or not self._is_own(memory_id):
+            return file
+        return file.signed(signer)
 
     def reindex(self) -> ReindexReport:
         """Rebuild the ledger from the files, keeping every provenance that can still be read.
@@ -232,7 +257,7 @@ class MemoryStore:
                 try:
                     file = self.get(memory_id)
                 except MemoryFileError as error:
-                    reason = f"{error.reason}: {error}"
+                    reason = _reason(error)
                     self._shelf.quarantine_stored(memory_id, reason)
                     report.quarantined.append(Problem(memory_id, reason))
                     continue
@@ -267,7 +292,26 @@ class MemoryStore:
         self.close()
 
     def _parse(self, data: bytes) -> MemoryFile:
-        return MemoryFile.from_bytes(data, self._space_id, self._trusted, self._slot_norm_bounds)
+        return MemoryFile.from_bytes(
+            data, self._space_id, slot_norm_bounds=self._slot_norm_bounds
+        )
+
+    def _check_maker(self, file: MemoryFile) -> None:
+        """Raise SignatureError for a memory of a robot that is not trusted."""
+        if self._trusted is not None and not self._is_own(file.id):
+            file.check_signature(self._trusted)
+
+    def _is_own(self, memory_id: str) -> bool:
+        record = self.record(memory_id)
+        return record is not None and not record.provenance.imported
+
+    def _holds(self, memory_id: str) -> bool:
+        """Whether a memory is there, whole, and of a maker that is trusted."""
+        try:
+            self.get(memory_id)
+        except (MemoryNotFound, MemoryFileError):
+            return False
+        return True
 
     def _writing(self) -> AbstractContextManager[None]:
         if self.read_only:
@@ -311,3 +355,7 @@ class MemoryStore:
             raise storage_error(error, "put aside", path) from error
         report.damaged_ledger = aside
         return {record.id: record for record in saved}
+
+
+def _reason(error: MemoryFileError) -> str:
+    return f"{error.reason}: {error}"
