@@ -108,10 +108,16 @@ class RendererConfig:
 
 @dataclass(frozen=True)
 class RenderedMemories:
-    """The adapter of several memories, and which memory each of its ranks is of: int64 [rank]."""
+    """The adapter of several memories, and what each of its ranks is of.
+
+    All int64 [rank]: `memory`; `seat`, whose slot is its remainder by 16 (`Reading`); `token`, that
+    the rank says.
+    """
 
     adapter: Adapter
     memory: Tensor
+    seat: Tensor
+    token: Tensor
 
 
 @dataclass(frozen=True)
@@ -228,7 +234,7 @@ class Renderer(nn.Module):
         words = self.surroundings.embeddings.outputs(said) @ self.word
         gain = torch.where(first, self.word_gain[:, :1], self.word_gain[:, 1:])
         values = gain * words + torch.matmul(own * first, self.value)
-        return RenderedMemories(self._scaled(keys, values), memory)
+        return RenderedMemories(self._scaled(keys, values), memory, seat, said)
 
     def _seats(self, usv: Tensor, used: int) -> Tensor:
         """What the first seats are to their memory, in the order of the text."""
