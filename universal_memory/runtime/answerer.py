@@ -31,9 +31,9 @@ from universal_memory.rendering.renderer import Renderer
 from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.routing.index import PassportIndex
 from universal_memory.routing.passport import PassportEncoder
-from universal_memory.routing.router import SHORTLIST, RoutedQuestion, Router
+from universal_memory.routing.router import RoutedQuestion, Router
+from universal_memory.runtime.finder import Finder
 from universal_memory.runtime.language_model import DEFAULT_MODEL, LanguageModel
-from universal_memory.runtime.readings import Readings
 from universal_memory.runtime.speaker import bind_speaker
 from universal_memory.space.semantic_space import SemanticSpace
 
@@ -113,7 +113,7 @@ class Answerer:
         self._lock = threading.Lock()
         # Fresh events are asked about again and again until they are compiled.
         self._compiled = lru_cache(4 * FRESH_EVENTS)(self._compile)
-        self._readings = Readings(store, space.reader)
+        self._finder = Finder(router, store, index, space.reader, gone=self._drop)
 
     @classmethod
     def load(
@@ -232,30 +232,13 @@ class Answerer:
         self, asked: RoutedQuestion, among: Sequence[str] | None, top_k: int, min_relevance: float
     ) -> list[tuple[str, float]]:
         """Ids and log-odds of the files that are put on, the most relevant first."""
-        if among is None:
-            near = self.index.shortlist(asked.vector, max(SHORTLIST, top_k))
-        else:
-            near = [(memory_id, self.store.get(memory_id).passport) for memory_id in among]
-        logits = [
-            (memory_id, logit)
-            for memory_id, logit in self.router.rank(asked, near, self._read)[:top_k]
-            if self.router.relevance(logit) >= min_relevance
-        ]
+        logits = self._finder.find(asked, top_k, min_relevance, among)
         open_gates = self.renderer.config.gates([logit for _, logit in logits])
         return [entry for entry, gate in zip(logits, open_gates, strict=True) if gate > 0]
 
-    def _read(self, memory_ids: Sequence[str]) -> list[list[int] | None]:
-        """The word pieces of memories; those that are gone are known no longer."""
-        found = self._readings(memory_ids)
-        for memory_id, pieces in zip(memory_ids, found, strict=True):
-            if pieces is None:  # another process may have made the robot forget it
-                self._drop(memory_id)
-        return found
-
     def _drop(self, memory_id: str) -> None:
         self._rendered.pop(memory_id, None)
-        self._readings.forget(memory_id)
-        self.index.remove(memory_id)
+        self._finder.forget(memory_id)
 
     def _load(self, chosen: tuple[str, float]) -> tuple[str, float, Adapter, int] | None:
         """The rendered adapter of a file; None if the file is gone or no longer valid."""
