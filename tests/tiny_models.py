@@ -1,4 +1,4 @@
-"""Tiny random models: decoders of four families, a tokenizer, a folder that `LanguageModel` loads.
+"""Tiny random models: decoders of many families, a tokenizer, a folder that `LanguageModel` loads.
 
 Weights are drawn with a spread that makes every layer matter; with the usual 0.02 a decoder of this
 size is its embedding and little else.
@@ -8,28 +8,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 from transformers import (
-    Gemma3ForCausalLM,
-    Gemma3TextConfig,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
+    AutoConfig,
+    AutoModelForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen2ForCausalLM,
 )
 
 from universal_memory.rendering.adapter import Adapter, LowRank
 from universal_memory.rendering.architecture import ArchitectureMap, inspect_architecture
 from universal_memory.runtime.language_model import LanguageModel
 
-FAMILIES = ("llama", "gemma3", "qwen2", "gpt2")
 VOCABULARY = 96
 LAYERS = 4
 WIDTH, INNER = 32, 64
@@ -40,38 +34,46 @@ TEMPLATE = (
 )
 
 
+COMMON = {
+    "hidden_size": WIDTH,
+    "intermediate_size": INNER,
+    "num_hidden_layers": LAYERS,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 128,
+    "initializer_range": 0.2,
+    "tie_word_embeddings": True,
+}
+GROUPED = COMMON | {"num_key_value_heads": 2}
+# Local attention sees fewer tokens than the tests have.
+LOCAL = GROUPED | {
+    "head_dim": 8,
+    "sliding_window": 4,
+    "layer_types": ["sliding_attention", "full_attention"] * (LAYERS // 2),
+}
+OPT = COMMON | {"ffn_dim": INNER, "word_embed_proj_dim": WIDTH, "init_std": 0.2}
+CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama": ("llama", GROUPED),
+    "mistral": ("mistral", GROUPED | {"sliding_window": 4}),
+    "qwen2": ("qwen2", GROUPED),
+    "qwen3": ("qwen3", GROUPED | {"head_dim": 8}),
+    "gemma2": ("gemma2", LOCAL | {"query_pre_attn_scalar": 8, "final_logit_softcapping": 3.0}),
+    "gemma3": ("gemma3_text", LOCAL),
+    "phi3": ("phi3", GROUPED | {"pad_token_id": 0}),
+    "gpt2": ("gpt2", COMMON | {"n_inner": INNER}),
+    "gpt_neox": ("gpt_neox", COMMON | {"tie_word_embeddings": False}),
+    "opt": ("opt", OPT),
+    # As OPT-350m: embeddings narrower than the hidden states, norms after the maps.
+    "opt_narrow": ("opt", OPT | {"word_embed_proj_dim": 24, "do_layer_norm_before": False}),
+}
+FAMILIES = tuple(CONFIGS)
+
+
 def tiny_model(family: str, seed: int = 0, vocabulary: int = VOCABULARY) -> PreTrainedModel:
     """A random decoder of `family` in float32, in evaluation mode, its weights frozen."""
     torch.manual_seed(seed)
-    common = {
-        "vocab_size": vocabulary,
-        "hidden_size": WIDTH,
-        "intermediate_size": INNER,
-        "num_hidden_layers": LAYERS,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 128,
-        "initializer_range": 0.2,
-        "tie_word_embeddings": True,
-    }
-    model: PreTrainedModel
-    if family == "llama":
-        model = LlamaForCausalLM(LlamaConfig(**common))
-    elif family == "qwen2":
-        model = Qwen2ForCausalLM(Qwen2Config(**common))
-    elif family == "gemma3":
-        kinds = ["sliding_attention", "full_attention", "sliding_attention", "full_attention"]
-        config = Gemma3TextConfig(**common, head_dim=8, sliding_window=4, layer_types=kinds)
-        model = Gemma3ForCausalLM(config)
-    elif family == "gpt2":
-        model = GPT2LMHeadModel(
-            GPT2Config(
-                vocab_size=vocabulary, n_embd=WIDTH, n_inner=INNER, n_layer=LAYERS, n_head=4,
-                n_positions=128, initializer_range=0.2,
-            )
-        )  # fmt: skip
-    else:
-        raise ValueError(f"no tiny model of {family!r}: one of {', '.join(FAMILIES)}")
+    model_type, settings = CONFIGS[family]
+    config = AutoConfig.for_model(model_type, vocab_size=vocabulary, **settings)
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
     return model.eval().requires_grad_(False)
 
 

@@ -32,8 +32,10 @@ from universal_memory.rendering.peft_export import (
     NotALoraError,
     peft_adapter,
 )
+from universal_memory.rendering.places import Places
 
-READERS = {"gpt2": {"c_attn"}}  # of the input of attention; elsewhere these:
+# Of the input of attention; elsewhere the three.
+READERS = {"gpt2": {"c_attn"}, "phi3": {"qkv_proj"}, "gpt_neox": {"query_key_value"}}
 THREE = {"q_proj", "k_proj", "v_proj"}
 
 
@@ -158,7 +160,7 @@ def test_an_attention_that_reads_its_input_otherwise_is_refused() -> None:
 
 def test_a_map_that_would_be_changed_twice_is_refused() -> None:
     model = tiny_model("llama")
-    architecture = inspect_architecture(model, target="self_attn.q_proj")
+    architecture = inspect_architecture(model, Places(target="self_attn.q_proj"))
     attention = LowRank((1,), torch.ones(1, 2, 32), torch.ones(1, 2, 32))
     adapter = replace(random_adapter(architecture), attention=attention)
     with pytest.raises(NotALoraError, match=r"1\.self_attn\.q_proj would be changed twice"):

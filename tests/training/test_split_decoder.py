@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny_models import (
@@ -9,13 +11,15 @@ from tiny_models import (
     INNER,
     WIDTH,
     as_language_model,
+    listening,
     random_adapter,
     random_ids,
     tiny_model,
 )
-from torch import Tensor
+from torch import Tensor, nn
 
 from universal_memory.rendering.adapter import attach
+from universal_memory.rendering.architecture import UnknownArchitectureError
 from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.training.split_decoder import SplitDecoder
 
@@ -27,7 +31,7 @@ def whole(model: LanguageModel, ids: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("first", [1, 2, 3])
+@pytest.mark.parametrize("first", [0, 1, 3])
 def test_two_parts_are_the_whole(family: str, first: int) -> None:
     model = as_language_model(tiny_model(family))
     ids = random_ids(batch=2, time=12)  # longer than the sliding window of Gemma's local layers
@@ -49,17 +53,17 @@ def test_padding_on_the_right_is_not_seen(family: str) -> None:
     torch.testing.assert_close(padded[:, :7], alone, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("family", ["llama", "gemma3"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_adapters_on_the_model_work_in_the_upper_part(family: str) -> None:
     model = as_language_model(tiny_model(family))
     decoder, ids = SplitDecoder(model, 2), random_ids()
-    adapter = random_adapter(model.architecture, layers=(2, 3))
+    adapter = listening(model.architecture, layers=(2, 3))
     bare = whole(model, ids)
     with attach(model.model, model.architecture, adapter):
         wanted = whole(model, ids)
         got = decoder.head(decoder.above(decoder.below(ids)))
     torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
-    assert (got - bare).abs().max() > 0.1
+    assert (got - bare).abs().max() > 0.05
 
 
 def test_gradients_reach_the_adapter_and_nothing_below() -> None:
@@ -76,8 +80,9 @@ def test_gradients_reach_the_adapter_and_nothing_below() -> None:
     assert all(parameter.grad is None for parameter in model.model.parameters())
 
 
-def test_observes_what_the_adapted_maps_get_and_give() -> None:
-    model = as_language_model(tiny_model("llama"))
+@pytest.mark.parametrize("family", ["llama", "opt"])
+def test_observes_what_the_adapted_maps_get_and_give(family: str) -> None:
+    model = as_language_model(tiny_model(family))
     decoder, ids = SplitDecoder(model, 2), random_ids()
     targets = [model.architecture.target_of(model.model, layer) for layer in (2, 3)]
     mask = torch.ones_like(ids, dtype=torch.bool)
@@ -88,3 +93,25 @@ def test_observes_what_the_adapted_maps_get_and_give() -> None:
     with torch.no_grad():
         torch.testing.assert_close(targets[1](inputs[1]), outputs[1])
     assert not any(target._forward_hooks for target in targets)
+
+
+def test_places_that_cannot_be_adapted_are_refused() -> None:
+    model = as_language_model(tiny_model("llama"))
+    model.architecture = replace(model.architecture, attention="mlp.down_proj")
+    with pytest.raises(UnknownArchitectureError, match=r"cannot be adapted at .*mlp.down_proj"):
+        SplitDecoder(model, 2)
+
+
+def test_a_decoder_that_cannot_be_cut_is_refused() -> None:
+    """Its last block looks at the embeddings again."""
+
+    def again(_module: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (given[0] + 0.5 * seen[0], *given[1:])
+
+    model = as_language_model(tiny_model("llama"))
+    seen: list[Tensor] = []
+    decoder = model.model.model
+    decoder.embed_tokens.register_forward_hook(lambda _module, _given, out: seen.insert(0, out))
+    decoder.layers[3].register_forward_pre_hook(again)
+    with pytest.raises(UnknownArchitectureError, match="cannot be cut"):
+        SplitDecoder(model, 2)

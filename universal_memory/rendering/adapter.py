@@ -56,10 +56,14 @@ class LowRank:
         return replace(self, gates=gates)
 
     def change(self, at: int, x: Tensor) -> Tensor:
-        """What the `at`-th layer makes of x [batch, time, inputs]: [batch, time, outputs]."""
+        """What the `at`-th layer makes of x [batch, time, inputs]: [batch, time, outputs].
+
+        A decoder may have flattened batch and time into one dimension (OPT does).
+        """
         fired = torch.matmul(x.to(self.keys.dtype), self.keys[at].T)
         if self.gates is not None:
-            fired = fired * self.gates.to(fired.dtype).unsqueeze(1)
+            gates = self.gates.to(fired.dtype).unsqueeze(1)
+            fired = (fired.view(len(gates), -1, self.rank) * gates).view(fired.shape)
         return torch.matmul(fired, self.values[at]).to(x.dtype)
 
 
