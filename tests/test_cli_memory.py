@@ -174,14 +174,14 @@ def test_import_refuses_with_the_reason(ump: Ump, tmp_path: Path, ids: list[str]
 def test_keys_make_and_check_signatures(ump: Ump, tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.mkdir()
-    assert ump("memory", "key", keys / "robot").code == 0
+    assert ump("key", "make", keys / "robot").code == 0
     signed, unsigned = tmp_path / "signed.ump", tmp_path / "unsigned.ump"
     signed.write_bytes(make(1, Signer.load(keys / "robot")).to_bytes())
     unsigned.write_bytes(make(2).to_bytes())
     result = ump("memory", "import", signed, unsigned, "--trusted", keys)
     assert result.code == 1 and "1 memories imported" in result.out
     assert "unsigned.ump: signature" in result.err
-    assert ump("memory", "key", keys / "robot").code == 1  # never overwrites
+    assert ump("key", "make", keys / "robot").code == 1  # never overwrites
     assert "no *.pub key" in ump("memory", "import", signed, "--trusted", tmp_path).err
 
 

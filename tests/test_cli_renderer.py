@@ -89,7 +89,7 @@ def test_refusals_are_one_line_with_the_remedy(
 def test_only_what_a_trusted_key_signed(ump: Ump, tmp_path: Path, offered: Path) -> None:
     keys = tmp_path / "keys"
     keys.mkdir()
-    assert ump("memory", "key", keys / "robot").code == 0
+    assert ump("key", "make", keys / "robot").code == 0
     signed = save_package(tmp_path / "signed", signer=Signer.load(keys / "robot"))
     result = ump("renderer", "install", offered, "--trusted", keys)
     assert result.code == 1 and "not signed; remedy" in result.err

@@ -28,6 +28,7 @@ COMMANDS = {
     "query": "Ask the robot a question.",
     "compile": "Turn recorded experience into memory files.",
     "memory": "List, inspect, verify, move and forget memory files.",
+    "key": "Make a signing key, and say whose memories are trusted.",
     "renderer": "List, show, verify, install and pack renderers of language models.",
     "adapter": "Export memories as an adapter that other programs can load.",
     "eval": "Measure answers on a file of experiences and questions.",

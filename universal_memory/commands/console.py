@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from universal_memory.memory.reports import Problem
 from universal_memory.resources import store_root
 
 StoreOption = Annotated[
@@ -46,6 +47,12 @@ def echo_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     for row in rows:
         table.add_row(*(Text(printable(str(cell)), overflow="fold") for cell in row))
     Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def echo_problems(problems: Iterable[Problem]) -> None:
+    """Print what is wrong with each, one line each, on standard error."""
+    for problem in problems:
+        typer.echo(f"{printable(problem.name)}: {printable(problem.reason)}", err=True)
 
 
 def printable(text: str) -> str:

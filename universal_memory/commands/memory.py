@@ -15,16 +15,15 @@ from universal_memory.commands.console import (
     JsonOption,
     StoreOption,
     echo_json,
+    echo_problems,
     echo_table,
-    printable,
     root_of,
     stamp_text,
 )
+from universal_memory.commands.transfer import export_memories, import_memories, quarantine
 from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.memory.errors import StoreLocked
 from universal_memory.memory.record import Record
-from universal_memory.memory.reports import Problem
-from universal_memory.memory.signing import Signer, load_trusted
 from universal_memory.memory.store import MemoryStore
 from universal_memory.routing.index import PassportIndex
 
@@ -113,59 +112,14 @@ def verify(store: StoreOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         echo_json(asdict(report))
     else:
-        _echo_problems(report.problems)
+        echo_problems(report.problems)
         typer.echo(f"{report.checked} memories checked, {len(report.problems)} problems")
     _exit_if(bool(report.problems))
 
 
-@app.command("export")
-def export_memories(
-    destination: Annotated[Path, typer.Argument(help="A .tar bundle, a .ump file or a folder.")],
-    memory_ids: Annotated[list[str] | None, typer.Argument(help="Memory ids (4+ digits).")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Export all memories.")] = False,
-    store: StoreOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Copy memories out, for another robot. Provenance and text stay here."""
-    if bool(memory_ids) == everything:
-        raise typer.BadParameter("name memory ids, or give --all")
-    with MemoryStore(root_of(store), read_only=True) as memories:
-        ids = memories.ids() if everything else [memories.resolve(i) for i in memory_ids or ()]
-        paths = memories.export(ids, destination)
-    if as_json:
-        echo_json({"exported": ids, "paths": [str(path) for path in paths]})
-    else:
-        typer.echo(f"{len(ids)} memories exported to {destination}")
-
-
-@app.command("import")
-def import_memories(
-    paths: Annotated[list[Path], typer.Argument(help=".ump files, folders or .tar bundles.")],
-    store: StoreOption = None,
-    space: Annotated[str | None, typer.Option(help="Refuse files of another space id.")] = None,
-    trusted: Annotated[
-        Path | None,
-        typer.Option(help="Folder of *.pub keys: refuse files that none of them signed."),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Take in memory files of another robot; exit code 1 if any was refused, or none was found."""
-    keys = load_trusted(trusted) if trusted else None
-    with MemoryStore(root_of(store), space_id=space, trusted=keys) as memories:
-        reports = [memories.import_path(path) for path in paths]
-        PassportIndex.open(memories)
-    added = [memory_id for report in reports for memory_id in report.added]
-    present = [memory_id for report in reports for memory_id in report.present]
-    refused = [problem for report in reports for problem in report.refused]
-    if as_json:
-        echo_json({"added": added, "present": present, "refused": [asdict(p) for p in refused]})
-    else:
-        _echo_problems(refused)
-        typer.echo(
-            f"{len(added)} memories imported, {len(present)} were there already, "
-            f"{len(refused)} refused"
-        )
-    _exit_if(bool(refused) or not (added or present))
+app.command("export")(export_memories)
+app.command("import")(import_memories)
+app.command()(quarantine)
 
 
 @app.command()
@@ -204,7 +158,7 @@ def reindex(store: StoreOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         echo_json(asdict(report) | {"damaged_ledger": _text_or_none(report.damaged_ledger)})
     else:
-        _echo_problems(report.quarantined)
+        echo_problems(report.quarantined)
         typer.echo(
             f"{report.kept} memories kept, {len(report.without_provenance)} of them without "
             f"provenance, {len(report.dropped)} ledger rows dropped, "
@@ -213,14 +167,6 @@ def reindex(store: StoreOption = None, as_json: JsonOption = False) -> None:
         if report.damaged_ledger:
             typer.echo(f"the damaged ledger is kept as {report.damaged_ledger}; it may hold text")
     _exit_if(bool(report.quarantined))
-
-
-@app.command()
-def key(path: Annotated[Path, typer.Argument(help="File for the private key.")]) -> None:
-    """Make a key that signs memories, and PATH.pub for those who shall trust it."""
-    signer = Signer.generate()
-    signer.save(path)
-    typer.echo(f"key {signer.key_id} written to {path} (keep it) and {path}.pub (hand it out)")
 
 
 def _forget_events(memories: MemoryStore, ids: list[str]) -> None:
@@ -239,11 +185,6 @@ def _forget_events(memories: MemoryStore, ids: list[str]) -> None:
 def _row(record: Record) -> dict[str, Any]:
     row = asdict(record)
     return row | row.pop("provenance")
-
-
-def _echo_problems(problems: list[Problem]) -> None:
-    for problem in problems:
-        typer.echo(f"{printable(problem.name)}: {printable(problem.reason)}", err=True)
 
 
 def _exit_if(failed: bool) -> None:

@@ -133,7 +133,7 @@ def pack(
     ] = None,
     key: Annotated[
         Path | None,
-        typer.Option(help="Private key to sign with; `ump memory key` makes one."),
+        typer.Option(help="Private key to sign with; `ump key make` makes one."),
     ] = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
