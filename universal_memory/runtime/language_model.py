@@ -14,14 +14,17 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from universal_memory.rendering.architecture import ArchitectureMap, inspect_architecture
+from universal_memory.rendering.packages.installed_places import installed_places
+from universal_memory.rendering.places import Places
 from universal_memory.resources import cache_dir, package_folder
+from universal_memory.runtime.hub_model import hub_folder, is_hub_id
 
 DEFAULT_MODEL = "smollm2-135m"
 SENTINEL = "{question}"
 
 
 class ModelNotFoundError(FileNotFoundError):
-    """The language model is neither a packaged one nor a folder."""
+    """The language model is neither a packaged one nor a folder, nor one of the hub."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,15 @@ PACKAGED = {
 class LanguageModel:
     """A frozen decoder with its tokenizer and prompt template.
 
-    `name`: a key of `PACKAGED` or a folder with a Hugging Face model. float32 (the fastest dtype
-    measured on CPUs; docs/platform.md). Raises ModelNotFoundError with the remedy, and ValueError
-    for a model whose answers would never end.
+    `name`: a key of `PACKAGED`, a folder with a Hugging Face model, or OWNER/NAME on its hub.
+    `places`: where adapters go, for an architecture that inspection does not know. float32 (the
+    fastest dtype measured on CPUs; docs/platform.md). Raises ModelNotFoundError or HubModelError,
+    UnknownArchitectureError, and ValueError for a model whose answers would never end.
     """
 
-    def __init__(self, name: str = DEFAULT_MODEL, device: str = "cpu") -> None:
+    def __init__(
+        self, name: str = DEFAULT_MODEL, device: str = "cpu", places: Places | None = None
+    ) -> None:
         self.name = name
         folder = model_folder(name)
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder))
@@ -71,7 +77,8 @@ class LanguageModel:
         self.model: Any = model.to(device).eval()
         self.model.requires_grad_(False)
         self.device = device
-        self.architecture: ArchitectureMap = inspect_architecture(self.model)
+        places = places or installed_places(name, self.model.config.model_type)
+        self.architecture: ArchitectureMap = inspect_architecture(self.model, places)
         packaged = PACKAGED.get(name)
         self.template = packaged.template if packaged else self._own_template()
         end = packaged.end if packaged else self.tokenizer.eos_token
@@ -136,12 +143,14 @@ def model_folder(name: str) -> Path:
     """Folder with the Hugging Face files of `name`, converting a packaged GGUF the first time."""
     if name not in PACKAGED:
         folder = Path(name)
-        if not (folder / "config.json").is_file():
-            raise ModelNotFoundError(
-                f"no language model {name!r}: it is none of {', '.join(PACKAGED)},"
-                " and not a folder with a config.json"
-            )
-        return folder
+        if (folder / "config.json").is_file():
+            return folder
+        if not folder.exists() and is_hub_id(name):
+            return hub_folder(name)
+        raise ModelNotFoundError(
+            f"no language model {name!r}: it is none of {', '.join(PACKAGED)},"
+            " not a folder with a config.json, and no OWNER/NAME of the Hugging Face hub"
+        )
     folder = cache_dir() / "language_models" / name
     if not (folder / "config.json").is_file():
         _convert(PACKAGED[name], folder)
