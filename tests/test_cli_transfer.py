@@ -77,7 +77,8 @@ def test_quarantine_is_emptied(ump: Ump, tmp_path: Path, own: list[str]) -> None
 
 
 def test_one_way_to_choose_what_is_exported(ump: Ump, tmp_path: Path, own: list[str]) -> None:
-    for choice in ((), (own[0], "--all"), ("--all", "--query", "Who?"), (own[0], "--query", "Who?")):
+    asked = ("--query", "Who?")
+    for choice in ((), (own[0], "--all"), ("--all", *asked), (own[0], *asked)):
         assert ump("memory", "export", tmp_path / "out.tar", *choice).code == 2
     assert "empty" in ump("memory", "export", tmp_path / "out.tar", "--query", " ").err
     missing = ump("memory", "export", tmp_path / "out.tar", "--all", "--key", tmp_path / "none")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,8 +30,10 @@ from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.experience.event import Event, Modality
 from universal_memory.memory.file import MemoryFile
 from universal_memory.memory.record import Provenance
+from universal_memory.memory.signing import Signer
 from universal_memory.memory.store import MemoryStore
-from universal_memory.nodes.memory_server import MAX_QUESTION, MemoryServer
+from universal_memory.memory.trust import TrustStore
+from universal_memory.nodes.memory_server import MAX_QUESTION, MemoryServer, trust_of
 from universal_memory.nodes.parameters import Parameters
 from universal_memory.rendering.piece_tokens import FORMS, MOST_TOKENS, NONE
 from universal_memory.rendering.renderer import Renderer, RendererConfig
@@ -52,10 +53,9 @@ SPACE = "untrained/1"
 class ToldAnswerer:
     """Says what it was asked; waits while `gate` is closed; raises what `error` holds."""
 
-    def __init__(self, root: Path) -> None:
-        self.store = MemoryStore(root, space_id=SPACE)
+    def __init__(self, root: Path, trusted: TrustStore | None = None) -> None:
+        self.store = MemoryStore(root, space_id=SPACE, trusted=trusted)
         self.index = PassportIndex.open(self.store)
-        self.space = SimpleNamespace(space_id=SPACE)
         self.gate = threading.Event()
         self.gate.set()
         self.error: Exception | None = None
@@ -87,7 +87,7 @@ class Served:
         )
 
     def _load(self, values: Parameters, root: Path) -> ToldAnswerer:
-        self.answerers.append(ToldAnswerer(root))
+        self.answerers.append(ToldAnswerer(root, trust_of(values, root)))
         return self.answerers[-1]
 
     @property
@@ -255,6 +255,61 @@ def test_memory_services(graph: Graph, serve: Callable[..., Served], tmp_path: P
         for memory_id in (kept.id, "", "xyz", "../../etc"):
             refused = call(service, name, id=memory_id)
             assert not refused.success and refused.message
+
+
+def test_only_what_a_trusted_key_signed_gets_in(
+    graph: Graph, serve: Callable[..., Served], tmp_path: Path
+) -> None:
+    served = serve(require_signature=True)
+    maker = Signer.generate()
+    maker.save(tmp_path / "maker")
+    store, signed = served.answerer.store, memory(1).signed(maker)
+
+    def offer(file: MemoryFile) -> ImportMemory.Response:
+        request = ImportMemory.Request(data=file.to_bytes())
+        return graph.call(ImportMemory, "memory_server/import_memory", request)
+
+    assert "not signed" in offer(memory(1)).message
+    assert "ump key add" in offer(signed).message
+    assert len(store.quarantined()) == 2 and not store.ids()
+    TrustStore.of(served.root).add(tmp_path / "maker.pub")
+    for _ in range(2):  # the second time changes nothing
+        assert offer(signed).success
+        assert store.ids() == served.answerer.index.ids() == [signed.id]
+    # What another process imports without asking for signatures is passed over.
+    with MemoryStore(served.root) as other:
+        other.add(memory(2), Provenance(imported=True))
+        other.add(memory(3), Provenance(text="of this robot's own compiler"))
+    graph.wait(lambda: memory(3).id in served.answerer.index, "the robot's own memory")
+    assert memory(2).id not in served.answerer.index
+
+
+def test_what_is_handed_out_is_signed(
+    graph: Graph, serve: Callable[..., Served], tmp_path: Path
+) -> None:
+    robot = Signer.generate()
+    robot.save(tmp_path / "robot")
+    served = serve(signing_key=str(tmp_path / "robot"))
+    memory_id = served.answerer.store.add(memory(1), Provenance(text="seen"))
+    request = ExportMemory.Request(id=memory_id, path=str(tmp_path / "out.ump"))
+    response = graph.call(ExportMemory, "memory_server/export_memory", request)
+    assert response.success, response.message
+    assert bytes(response.data) == (tmp_path / "out.ump").read_bytes()
+    MemoryFile.from_bytes(bytes(response.data), trusted={robot.key_id: robot.public_key})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"require_signature": True, "trusted_keys": "/nowhere/keys"}, "ump key add KEY.pub"),
+        ({"signing_key": "/nowhere/robot"}, "cannot read key /nowhere/robot"),
+    ],
+)
+def test_keys_that_are_missing_are_named(
+    graph: Graph, tmp_path: Path, parameters: dict[str, object], reason: str
+) -> None:
+    served = Served(graph, tmp_path / "store", **parameters)
+    graph.wait(lambda: reason in served.node.health.error, "the reason")
 
 
 def test_what_others_do_to_the_store_is_noticed(

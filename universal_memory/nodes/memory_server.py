@@ -29,7 +29,9 @@ from universal_memory_msgs.srv import QueryMemory
 from universal_memory.experience.buffer import RollingBuffer, RollingBufferError
 from universal_memory.experience.event import Event
 from universal_memory.memory.lock import StoreLock
+from universal_memory.memory.signing import Signer
 from universal_memory.memory.store import MemoryStore
+from universal_memory.memory.trust import TrustStore
 from universal_memory.nodes.conversions import to_stamp
 from universal_memory.nodes.jobs import Busy, Jobs
 from universal_memory.nodes.managed import EXPECTED, ManagedNode, explained
@@ -56,6 +58,9 @@ PARAMETERS = (
         604_800.0),
     Row("queue_size", 4, "Questions that may wait; further ones are refused as busy.", 0, 8),
     Row("adapter_cache", 64, "Rendered adapters kept in memory.", 1, 100_000),
+    Row("require_signature", False, "Refuse memories of others that no trusted key signed."),
+    Row("trusted_keys", "", "Folder of the trusted *.pub keys; empty: trusted_keys in the store."),
+    Row("signing_key", "", "Private key (PEM) that signs what is exported; empty: unsigned."),
 )
 FOLLOW_SECONDS = 2.0  # between looks at what others did to the store
 MAX_QUESTION, MAX_SPEAKER = 2000, 100  # characters
@@ -112,10 +117,11 @@ class MemoryServer(ManagedNode):
         root = Path(values["store"]).expanduser() if values["store"] else store_root()
         with ExitStack() as opened:
             role = opened.enter_context(StoreLock(root, "server"))
+            signer = signer_of(values)
             answerer = self._load(values, root)
             opened.pop_all()  # all is well: the desk releases it
-        store, space_id = answerer.store, answerer.space.space_id
-        memories = Memories(store, answerer.index, space_id, answerer.forget)
+        store = answerer.store
+        memories = Memories(store, answerer.index, answerer.forget, signer)
         self._statistics = QueryStatistics()
         self._desk = Desk(store, role, answerer, memories, Jobs("query", values["queue_size"]))
 
@@ -291,10 +297,22 @@ def load_answerer(values: Parameters, root: Path) -> Answerer:
     # Files of another space are refused by the store, before they can steer the model.
     space_id = str(read_card(models_dir() / SPACE_WEIGHTS)["space_id"])
     with ExitStack() as opened:
-        store = opened.enter_context(MemoryStore(root, space_id=space_id))
+        trusted = trust_of(values, root)
+        store = opened.enter_context(MemoryStore(root, space_id=space_id, trusted=trusted))
         answerer = Answerer.load(store, values["model"], values["adapter_cache"])
         opened.pop_all()
     return answerer
+
+
+def trust_of(values: Parameters, root: Path) -> TrustStore | None:
+    """Return whose signatures count; None accepts memories of anybody. Raise KeyFileError."""
+    return TrustStore.of(root, values["trusted_keys"]) if values["require_signature"] else None
+
+
+def signer_of(values: Parameters) -> Signer | None:
+    """Return who signs what is exported, if anybody. Raise KeyFileError."""
+    path = values["signing_key"]
+    return Signer.load(Path(path).expanduser()) if path else None
 
 
 def main() -> int:

@@ -19,8 +19,9 @@ from universal_memory_msgs.srv import ExportMemory, ForgetMemory, ImportMemory, 
 
 from universal_memory.experience.event import Pose
 from universal_memory.memory.errors import StoreError
-from universal_memory.memory.file import MAX_FILE_BYTES, MemoryFile
+from universal_memory.memory.file import MAX_FILE_BYTES
 from universal_memory.memory.ledger import Provenance
+from universal_memory.memory.signing import Signer
 from universal_memory.memory.store import MemoryStore
 from universal_memory.nodes.conversions import to_pose, to_stamp
 from universal_memory.nodes.managed import explained
@@ -29,12 +30,12 @@ from universal_memory.routing.index import PassportIndex, path_in
 
 @dataclass(frozen=True)
 class Memories:
-    """What the services work on. `dropped(id)` is told when a memory is gone."""
+    """What the services work on: `dropped(id)` is told when a memory is gone, `signer` exports."""
 
     store: MemoryStore
     index: PassportIndex
-    space_id: str
     dropped: Callable[[str], None]
+    signer: Signer | None = None
 
 
 class MemoryServices:
@@ -84,19 +85,19 @@ class MemoryServices:
         self, memories: Memories, request: ImportMemory.Request, response: ImportMemory.Response
     ) -> None:
         data = _read(Path(request.path).expanduser()) if request.path else bytes(request.data)
-        file = MemoryFile.from_bytes(data, memories.space_id)
         source = request.path or "import_memory service"
-        memories.store.add(file, Provenance(source=source, imported=True))
-        memories.index.add([file.id], file.passport[None])
-        response.id = file.id
+        memory_id, _ = memories.store.import_bytes(data, source, source)
+        memories.index.add([memory_id], memories.store.get(memory_id).passport[None])
+        response.id = memory_id
 
     def _export(
         self, memories: Memories, request: ExportMemory.Request, response: ExportMemory.Response
     ) -> None:
         memory_id = memories.store.resolve(request.id)
         if request.path:
-            memories.store.export([memory_id], request.path)
-        response.id, response.data = memory_id, memories.store.get(memory_id).to_bytes()
+            memories.store.export([memory_id], request.path, memories.signer)
+        response.id = memory_id
+        response.data = memories.store.handed_out(memory_id, memories.signer).to_bytes()
 
     def _inspect(
         self, memories: Memories, request: InspectMemory.Request, response: InspectMemory.Response
