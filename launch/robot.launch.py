@@ -12,7 +12,8 @@ from launch.actions import (
     RegisterEventHandler,
     SetEnvironmentVariable,
 )
-from launch.conditions import IfCondition
+from launch.condition import Condition
+from launch.conditions import IfCondition, UnlessCondition
 from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
 from launch.substitutions import (
@@ -30,6 +31,7 @@ from lifecycle_msgs.msg import Transition
 from universal_memory.node_table import NODE_TABLE, PARAMETERS_FILE, NodeEntry
 
 PACKAGE = "universal_memory"
+MODEL_NODE = "memory_server"
 
 
 def topic_argument(topic: str) -> str:
@@ -46,6 +48,8 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
         ("use_sim_time", "false", "Take the time from /clock: simulation, replay."),
         ("store", "", "Folder of the memory files, where the parameters name none; "
          "empty: $UMP_HOME, else the user's data folder."),
+        ("model", "", "On-robot language model of memory_server: a packaged name or a folder; "
+         "empty: as the parameters say."),
         ("autostart", "true", "Configure and activate the lifecycle nodes."),
         ("log_level", "info", "debug, info, warn, error or fatal."),
     )
@@ -60,10 +64,24 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
     ]
 
 
-def node_actions(entry: NodeEntry) -> list:
+def entry_actions(entry: NodeEntry) -> list:
+    """Return the actions that start ``entry``, whatever the arguments are."""
+    if entry.executable != MODEL_NODE:
+        return node_actions(entry, {})
+    # An empty parameter would win over the file's: the node is started with it or without it.
+    model = LaunchConfiguration("model")
+    given = NotEqualsSubstitution(model, "")
+    return [
+        *node_actions(entry, {"model": ParameterValue(model, value_type=str)}, IfCondition(given)),
+        *node_actions(entry, {}, UnlessCondition(given)),
+    ]
+
+
+def node_actions(entry: NodeEntry, given: dict, condition: Condition | None = None) -> list:
     """Return the actions that start ``entry`` and, for a lifecycle node, bring it up."""
     parameters = {
-        "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
+        "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool),
+        **given,
     }
     if entry.lifecycle:
         parameters["autostart"] = False  # this launch file brings it up
@@ -79,6 +97,7 @@ def node_actions(entry: NodeEntry) -> list:
         ],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         output="screen",
+        condition=condition,
     )
     return [*bring_up(node), node] if entry.lifecycle else [node]
 
@@ -111,5 +130,5 @@ def generate_launch_description() -> LaunchDescription:
         LaunchConfiguration("store"),
         condition=IfCondition(NotEqualsSubstitution(LaunchConfiguration("store"), "")),
     )
-    nodes = [action for entry in NODE_TABLE for action in node_actions(entry)]
+    nodes = [action for entry in NODE_TABLE for action in entry_actions(entry)]
     return LaunchDescription([*declare_arguments(), store, *nodes])

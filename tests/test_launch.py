@@ -38,6 +38,28 @@ def test_robot_starts_the_node_table():
     assert started == {entry.executable: entry.lifecycle for entry in NODE_TABLE}
 
 
+@pytest.mark.parametrize("model", ["", "gemma3-270m"])
+def test_the_model_is_an_argument_that_wins_over_the_file_if_given(model):
+    robot = load(LAUNCH / "robot.launch.py")
+    from launch import LaunchContext
+    from launch_ros.actions import Node
+    from launch_ros.utilities import evaluate_parameters
+
+    context = LaunchContext()
+    context.launch_configurations.update({"model": model, "use_sim_time": "false"})
+    entities = robot.generate_launch_description().entities
+    servers = [
+        action
+        for action in entities
+        if isinstance(action, Node)
+        and action.node_executable == "memory_server"
+        and (action.condition is None or action.condition.evaluate(context))
+    ]
+    assert len(servers) == 1
+    parameters = evaluate_parameters(context, servers[0]._Node__parameters[1:])
+    assert parameters[0].get("model", "") == model
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_launch_file_is_python(path):
     compile(path.read_text(encoding="utf-8"), path.name, "exec")
