@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ from universal_memory_msgs.srv import QueryMemory
 
 from universal_memory.commands.demo import household_day
 from universal_memory.nodes import demonstration
-from universal_memory.nodes.interview import read_reply, reply_row
+from universal_memory.nodes.interview import read_reply, reply_lines, reply_row
 from universal_memory.runtime.recording import Recording, RecordingError, Topic
 
 
@@ -55,8 +56,8 @@ def test_replies_survive_the_pipe_and_noise_does_not():
         generate_ms=90.5,
         prompt_tokens=21,
     )
-    line = demonstration.json.dumps(reply_row(response))
-    lines = list(demonstration._lines(["Loading weights\n", "3\n", "[1]\n", f"{line}\n"]))
+    line = json.dumps(reply_row(response))
+    lines = list(reply_lines(["Loading weights\n", "3\n", "[1]\n", f"{line}\n"]))
     reply = read_reply(lines[0])
     assert len(lines) == 1
     assert reply.answer == 'blue "bowl"\n'

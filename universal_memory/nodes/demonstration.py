@@ -8,22 +8,18 @@ all that is left of the day.
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import yaml
 
 from universal_memory.node_table import REPLAY_PARAMETERS_FILE, parameters_file
 from universal_memory.nodes.backlog import Backlog
 from universal_memory.nodes.client import QueryClient
-from universal_memory.nodes.interview import read_reply
+from universal_memory.nodes.interview import InterviewError, interview
 from universal_memory.nodes.player import Player
 from universal_memory.nodes.supervisor import NodeProcess, Supervisor, from_table
 from universal_memory.runtime.questionnaire import Question, Reply
@@ -41,10 +37,6 @@ INPUTS = {
 READY_SECONDS = 240.0  # the first start converts the language model
 DRAIN_SECONDS = 300.0
 COMPILE_SECONDS = 300.0
-
-
-class InterviewError(RuntimeError):
-    """The questions could not be asked; the message is the robot's or the client's."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +83,15 @@ class Demonstration:
         self._log.close()
 
     @contextmanager
-    def nodes(self, replayed: bool) -> Iterator[None]:
-        """The running nodes; `replayed`: listening to the bag's topics, on the bag's time."""
+    def nodes(self, replayed: bool, model: str = "") -> Iterator[None]:
+        """
+        The running nodes; `replayed`: listening to the bag's topics, on the bag's time.
+
+        `model` is the language model if it is another than the settings'.
+        """
         self._tell("Starting five nodes ...")
-        with Supervisor(self._processes(replayed), self._write) as supervisor:
+        processes = self._processes(replayed, model or self._settings.model)
+        with Supervisor(processes, self._write) as supervisor:
             supervisor.wait_ready(READY_SECONDS)
             yield
             self._tell("Stopping the nodes ...")
@@ -127,44 +124,15 @@ class Demonstration:
     def interview(self, questions: list[Question]) -> list[tuple[Question, Reply]]:
         """Ask every question from a process of its own. Raises InterviewError."""
         self._tell(f"Asking {len(questions)} questions ...")
-        command = [
-            *(sys.executable, "-m", "universal_memory.nodes.interview"),
-            str(self._settings.questions),
-        ]
-        replies: list[tuple[Question, Reply]] = []
-        # A session of its own: Ctrl-C reaches us, and we end it.
-        client = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": _python_path()},
-            start_new_session=True,
-        )
-        try:
-            for question, line in zip(questions, _lines(client.stdout), strict=False):
-                replies.append((question, read_reply(line)))
-                self._advance(len(replies), len(questions))
-            _, complaint = client.communicate()
-        finally:
-            client.kill()
-            client.wait()
-        if len(replies) < len(questions):
-            reason = complaint.strip().splitlines()
-            raise InterviewError(
-                f"only {len(replies)} of {len(questions)} questions were answered: "
-                f"{reason[-1] if reason else 'the client ended'}; see {self._settings.log}"
-            )
-        return replies
+        return interview(self._settings.questions, questions, {}, self._advance)
 
-    def _processes(self, replayed: bool) -> list[NodeProcess]:
+    def _processes(self, replayed: bool, model: str) -> list[NodeProcess]:
         settings = self._settings
         store = str(settings.store.resolve())
         remaps: dict[str, str] = {}
         parameters: dict[str, dict[str, object]] = {
             "memory_compiler": {"store": store},
-            "memory_server": {"store": store, "model": settings.model},
+            "memory_server": {"store": store, "model": model},
         }
         if replayed:
             with Recording(settings.bag) as recording:
@@ -229,19 +197,3 @@ def environment(domain_id: int) -> dict[str, str]:
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "FASTDDS_DEFAULT_PROFILES_FILE": str(parameters_file("fastdds_localhost.xml")),
     }
-
-
-def _python_path() -> str:
-    here = str(Path(__file__).resolve().parents[2])
-    return os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH", ""))))
-
-
-def _lines(stream: IO[str] | None) -> Iterator[str]:
-    """Lines that are a reply; anything a library prints in between is passed over."""
-    for line in stream or ():
-        try:
-            is_reply = "answer" in json.loads(line)
-        except (ValueError, TypeError):
-            continue
-        if is_reply:
-            yield line

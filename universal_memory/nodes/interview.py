@@ -3,26 +3,92 @@ Asks a running robot every question of a file, from a process of its own.
 
     python -m universal_memory.nodes.interview QUESTIONS.yaml
 
-Knows nothing but the questions: what it prints, one JSON line a reply, came over the `query`
-service. Used by `ump demo`, which reads the lines.
+That process knows nothing but the questions: what it prints, one JSON line a reply, came over the
+`query` service. `interview` starts it and reads the lines.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from universal_memory_msgs.srv import QueryMemory
 
 from universal_memory.nodes.client import NoAnswer, QueryClient
-from universal_memory.runtime.questionnaire import QuestionnaireError, Reply, load_questions
+from universal_memory.runtime.questionnaire import (
+    Question,
+    QuestionnaireError,
+    Reply,
+    load_questions,
+)
 
 TIMEOUT_SECONDS = 300.0  # the first question may meet a model that still warms up
 
 
-def interview(path: Path) -> int:
-    """Ask all questions of `path`; return the exit code."""
+class InterviewError(RuntimeError):
+    """The questions could not be asked; the message is the robot's or the client's."""
+
+
+def interview(
+    path: Path,
+    questions: Sequence[Question],
+    environment: Mapping[str, str],
+    advance: Callable[[float, float], None],
+) -> list[tuple[Question, Reply]]:
+    """
+    Ask the `questions` of `path` in another process, with `environment` beside this one's.
+
+    `advance` gets how many of how many are answered. Raises InterviewError.
+    """
+    command = [sys.executable, "-m", "universal_memory.nodes.interview", str(path)]
+    here = str(Path(__file__).resolve().parents[2])
+    python_path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH", ""))))
+    replies: list[tuple[Question, Reply]] = []
+    # A session of its own: Ctrl-C reaches us, and we end it.
+    client = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment, "PYTHONPATH": python_path},
+        start_new_session=True,
+    )
+    try:
+        for question, line in zip(questions, reply_lines(client.stdout), strict=False):
+            replies.append((question, read_reply(line)))
+            advance(len(replies), len(questions))
+        _, complaint = client.communicate()
+    finally:
+        client.kill()
+        client.wait()
+    if len(replies) < len(questions):
+        reason = complaint.strip().splitlines()
+        raise InterviewError(
+            f"only {len(replies)} of {len(questions)} questions were answered: "
+            f"{reason[-1] if reason else 'the client ended'}; see the log of the nodes"
+        )
+    return replies
+
+
+def reply_lines(stream: IO[str] | None) -> Iterator[str]:
+    """Lines that are a reply; anything a library prints in between is passed over."""
+    for line in stream or ():
+        try:
+            is_reply = "answer" in json.loads(line)
+        except (ValueError, TypeError):
+            continue
+        if is_reply:
+            yield line
+
+
+def ask_all(path: Path) -> int:
+    """Ask all questions of `path` here; return the exit code."""
     try:
         questions = load_questions(path)
         with QueryClient() as client:
@@ -72,4 +138,4 @@ def _refuse(reason: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(interview(Path(sys.argv[1])))
+    sys.exit(ask_all(Path(sys.argv[1])))
