@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
-from tiny_models import tiny_model
+from tiny_models import VOCABULARY, WIDTH, tiny_model
 
+from universal_memory.rendering.architecture import UnknownArchitectureError
 from universal_memory.rendering.token_embeddings import TokenEmbeddings
 
 
@@ -23,3 +25,21 @@ def test_no_token_has_no_embedding() -> None:
     assert found.shape == (2, 2, embeddings.width)
     assert not found[0, 0].any() and not found[1, 1].any()
     assert found[0, 1].any()
+
+
+def test_an_output_embedding_narrower_than_hidden_states_is_what_says_its_token_there() -> None:
+    model = tiny_model("opt_narrow")
+    embeddings = TokenEmbeddings(model)
+    assert (embeddings.width, embeddings.output_width) == (24, WIDTH)
+    says = embeddings.outputs(torch.arange(VOCABULARY))
+    assert 0.5 < says.std() < 2.0
+    raised = model.lm_head(model.model.decoder.project_out(says))
+    raised = raised - raised.mean(0)
+    assert (raised.argmax(1) == torch.arange(VOCABULARY)).float().mean() > 0.9
+
+
+def test_no_way_from_hidden_states_to_output_embeddings_is_told() -> None:
+    model = tiny_model("opt_narrow")
+    model.model.decoder.project_out = None
+    with pytest.raises(UnknownArchitectureError, match="of 24 numbers, hidden states of 32, and 0"):
+        TokenEmbeddings(model)

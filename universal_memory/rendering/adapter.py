@@ -62,7 +62,7 @@ class LowRank:
         """
         fired = torch.matmul(x.to(self.keys.dtype), self.keys[at].T)
         if self.gates is not None:
-            gates = self.gates.to(fired.dtype).unsqueeze(1)
+            gates = self.gates.to(fired).unsqueeze(1)
             fired = (fired.view(len(gates), -1, self.rank) * gates).view(fired.shape)
         return torch.matmul(fired, self.values[at]).to(x.dtype)
 

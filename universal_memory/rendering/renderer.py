@@ -33,9 +33,15 @@ from universal_memory.weights import load_weights, read_card
 ATTENTION_WIDTH = 64
 
 
+def renderer_name(model: str) -> str:
+    """What the renderer of a language model (a name, a folder, OWNER/NAME) is called."""
+    path = Path(model)
+    return path.resolve().name if path.is_dir() else path.name
+
+
 def renderer_weights(model: str) -> Path:
-    """Where in a models folder the renderer of a language model, a name or a folder, lies."""
-    return Path("renderers") / Path(model).name / "renderer.safetensors"
+    """Where in a models folder the renderer of a language model lies."""
+    return Path("renderers") / renderer_name(model) / "renderer.safetensors"
 
 
 class RendererNotFoundError(FileNotFoundError):
@@ -168,7 +174,7 @@ class Renderer(nn.Module):
         self.key_with = nn.Parameter(torch.randn(count, short, config.d_in) * 0.1 / short**0.5)
         self.key_rest = nn.Parameter(torch.zeros(()))  # share of `key` in a piece's later tokens
         self.value = nn.Parameter(torch.randn(count, width, config.d_out) * 2e-3)
-        self.word = nn.Parameter(torch.eye(embeddings.width, config.d_out))
+        self.word = nn.Parameter(torch.eye(embeddings.output_width, config.d_out))
         self.word_gain = nn.Parameter(torch.zeros(count, 2, 1))  # of first tokens, of later ones
         rank = config.manner_rank
         self.manner_key = nn.Parameter(torch.randn(count, rank, config.d_in))

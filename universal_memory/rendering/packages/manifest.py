@@ -109,6 +109,16 @@ class Manifest:
         )
 
 
+def check_name(name: str) -> None:
+    """Raises PackageError unless a renderer package may have this name."""
+    if not _spelt(name, _NAME):
+        raise PackageError(
+            "manifest",
+            f"{shown(name)} cannot be the name of a renderer: it has 1-64 letters, digits, dots,"
+            " _ and -; remedy: rename the folder of the model",
+        )
+
+
 def read_object(data: bytes, what: str) -> dict[str, Any]:
     """A JSON object without duplicate keys, NaN or infinity. Raises PackageError."""
     try:

@@ -46,7 +46,8 @@ def _check_shapes(config: RendererConfig, shapes: dict[str, tuple[int, ...]]) ->
     try:
         _check_gates(config)
         reader: Any = SimpleNamespace(codes=range(shapes[TOKENS][1]))
-        embeddings: Any = SimpleNamespace(width=shapes["word"][0])
+        widths = {"width": shapes["token"][0], "output_width": shapes["word"][0]}
+        embeddings: Any = SimpleNamespace(**widths)
         with torch.device("meta"):
             wanted = Renderer(config, reader, embeddings).state_dict()
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError, OverflowError) as error:
