@@ -66,6 +66,8 @@ CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
     "opt_narrow": ("opt", OPT | {"word_embed_proj_dim": 24, "do_layer_norm_before": False}),
 }
 FAMILIES = tuple(CONFIGS)
+# Not found by inspection; its block returns a tuple, and its output map has a bias.
+CONFIGS["gptj"] = ("gptj", COMMON | {"n_inner": INNER, "rotary_dim": 4, "bos_token_id": 0})
 
 
 def tiny_model(family: str, seed: int = 0, vocabulary: int = VOCABULARY) -> PreTrainedModel:

@@ -52,6 +52,7 @@ class Knowing:
     """Stands in for decoding: `rule(question, marks on)` gives the answer."""
 
     rule: Callable[[str, set[float]], str] = lambda question, on: ""
+    device: str = "cpu"
     asked: list[str] = field(default_factory=list)
 
     def prompt_ids(self, question: str) -> list[int]:

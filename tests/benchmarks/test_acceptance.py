@@ -57,4 +57,6 @@ def test_who_knows_anyway_or_nothing_is_not(
     [(0.6, 0.05, True), (0.59, 0.0, False), (1.0, 2 / 24, False), (1.0, 1 / 24, True)],
 )
 def test_thresholds(oracle: float, shuffled: float, accepted: bool) -> None:
-    assert Acceptance(24, oracle, shuffled).accepted is accepted
+    found = Acceptance(24, oracle, shuffled)
+    assert found.accepted is accepted
+    assert found.verdict.startswith("accepted: of 24" if accepted else "NOT accepted: of 24")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_models import random_ids, tiny_model
+from tiny_models import FAMILIES, random_ids, tiny_model
 from torch import nn
 
 from universal_memory.training.mixed_precision import MixedLinear, to_mixed_precision
 
 
-@pytest.mark.parametrize("family", ["llama", "gemma3", "qwen2", "gpt2"])
+@pytest.mark.parametrize("family", FAMILIES)
 @torch.no_grad()
 def test_logits_stay_close(family: str) -> None:
     model, ids = tiny_model(family), random_ids()

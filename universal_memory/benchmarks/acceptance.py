@@ -41,7 +41,7 @@ class StoredFact:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """Exact match with the own file on and with another's."""
+    """Exact match with the own file on (`oracle`) and with another's (`shuffled`), 0 to 1."""
 
     questions: int
     oracle: float
@@ -51,6 +51,15 @@ class Acceptance:
     def accepted(self) -> bool:
         """Whether both thresholds are kept."""
         return self.oracle >= LEAST_ORACLE and self.shuffled <= MOST_SHUFFLED
+
+    @property
+    def verdict(self) -> str:
+        """The figures beside their thresholds, in words."""
+        return (
+            f"{'accepted' if self.accepted else 'NOT accepted'}: of {self.questions} questions"
+            f" {self.oracle:.2f} right from their own file (at least {LEAST_ORACLE:g} wanted),"
+            f" {self.shuffled:.2f} from another one (at most {MOST_SHUFFLED:g})"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The figures beside their thresholds."""
@@ -72,7 +81,8 @@ def acceptance(
 ) -> Acceptance:
     """Ask about `facts` (those of the test by default), twice each."""
     facts = stored_facts() if facts is None else facts
-    usvs = [torch.from_numpy(space.encode([fact.text])[0]) for fact in facts]
+    encoded = [torch.from_numpy(space.encode([fact.text])[0]) for fact in facts]
+    usvs = [usv.to(language_model.device) for usv in encoded]
     with torch.inference_mode():
         adapters = [fuse([renderer.manner(), renderer.render(usv)]) for usv in usvs]
     shares = {}

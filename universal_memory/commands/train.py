@@ -30,7 +30,9 @@ Steps = Annotated[int, typer.Option(help="Length of the schedule in steps; 0: us
 Seed = Annotated[int, typer.Option(help="Seed of weights and data.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.", callback=_usable)]
 Run = Annotated[Path, typer.Option(help="Folder of checkpoint and log; an existing one resumes.")]
-Model = Annotated[str, typer.Option(help="On-robot model: a packaged name or a folder.")]
+Model = Annotated[
+    str, typer.Option(help="On-robot model: a packaged name, a folder, or OWNER/NAME of the hub.")
+]
 Start = Annotated[
     Path | None,
     typer.Option(help="Models folder whose weights to start from; else the closed form."),
@@ -59,14 +61,39 @@ def renderer(
     steps: Steps = 0,
     seed: Seed = 0,
     device: Device = "cpu",
-    run: Run = Path("build/train/renderer"),
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of checkpoint and log; an existing one resumes. Else one of the model's"
+            " name in build/train/renderers."
+        ),
+    ] = None,
     model: Model = "smollm2-135m",
     start: Start = None,
+    architecture: Annotated[
+        Path | None,
+        typer.Option(help="YAML file of the places in MODEL, where they are not found by itself."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write the package to; else the models folder's."),
+    ] = None,
 ) -> None:
-    """Train a renderer of MODEL over the frozen space."""
+    """Train a renderer of MODEL over the frozen space, and test whether it is acceptable.
+
+    Any decoder of transformers: docs/new_model.md.
+    """
+    from universal_memory.rendering.places import Places
+    from universal_memory.rendering.renderer import renderer_name
     from universal_memory.training.jobs import train_renderer
 
-    train_renderer(model, run, minutes, steps, seed, device, _reporter(run), start)
+    places = Places.load(architecture) if architecture else None
+    folder = run or Path("build/train/renderers") / renderer_name(model)
+    report = _reporter(folder)
+    found = train_renderer(
+        model, folder, minutes, steps, seed, device, report, start, places, out
+    )
+    typer.echo(found.verdict)
 
 
 @app.command()

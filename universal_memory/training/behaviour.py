@@ -22,14 +22,14 @@ from torch.nn import functional as F
 
 from universal_memory.rendering.adapter import Adapter, attach
 from universal_memory.rendering.fusion import fuse
-from universal_memory.rendering.renderer import Renderer
+from universal_memory.rendering.renderer import Renderer, renderer_name
 from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.space.encoder import UniversalEncoder
 from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
 from universal_memory.training.batch_stream import BatchStream
 from universal_memory.training.batches import Batch, BatchShape, Speller, make_batch
-from universal_memory.training.checkpoint import load_state, save_state
+from universal_memory.training.checkpoint import CheckpointError, load_state, save_state
 from universal_memory.training.corpora import EpisodeGenerator
 from universal_memory.training.mixed_precision import fast_bfloat16, to_mixed_precision
 from universal_memory.training.muon import Muon
@@ -63,7 +63,7 @@ class BehaviourTraining:
         self.plan, self.checkpoint, self.report = plan, checkpoint, report
         self.train_encoder = train_encoder
         self.device = language_model.device
-        self.fast = fast_bfloat16()
+        self.fast = fast_bfloat16(self.device)
         if self.fast:
             to_mixed_precision(language_model.model)
             to_mixed_precision(tower.model)
@@ -203,6 +203,7 @@ class BehaviourTraining:
         save_state(
             self.checkpoint,
             {
+                "of": self._describes(),
                 "encoder": self.encoder.state_dict(),
                 "reader": self.reader.state_dict(),
                 "renderer": self.renderer.state_dict(),
@@ -212,10 +213,19 @@ class BehaviourTraining:
             },
         )
 
+    def _describes(self) -> str:
+        config, name = self.renderer.config, renderer_name(self.language_model.name)
+        return f"{name} ({config.fingerprint}), {config.space_id}"
+
     def _resume(self) -> bool:
         state = load_state(self.checkpoint)
         if state is None:
             return False
+        if (wanted := self._describes()) != (found := state.get("of", wanted)):
+            raise CheckpointError(
+                f"{self.checkpoint} is of another training: {found}, not {wanted};"
+                " remedy: another folder with --run, or remove this one"
+            )
         self.encoder.load_state_dict(state["encoder"])
         self.reader.load_state_dict(state["reader"])
         self.renderer.load_state_dict(state["renderer"])

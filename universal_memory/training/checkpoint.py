@@ -8,6 +8,10 @@ from typing import Any
 import torch
 
 
+class CheckpointError(ValueError):
+    """The checkpoint is not of the training that would go on; the message has the remedy."""
+
+
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write a training state so that a cut leaves the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -10,12 +11,22 @@ from typing import Any
 
 import torch
 
+from universal_memory.benchmarks.acceptance import Acceptance, acceptance
+from universal_memory.memory.durable import write_atomic
+from universal_memory.rendering.packages.manifest import WEIGHTS, check_name
 from universal_memory.rendering.packages.model_identity import ModelIdentity
 from universal_memory.rendering.packages.package import write_manifest
 from universal_memory.rendering.piece_tokens import piece_tokens
-from universal_memory.rendering.renderer import Renderer, RendererConfig, renderer_weights
+from universal_memory.rendering.places import Places
+from universal_memory.rendering.renderer import (
+    Renderer,
+    RendererConfig,
+    renderer_name,
+    renderer_weights,
+)
 from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.resources import models_dir
+from universal_memory.runtime.hub_model import is_hub_id
 from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.space.encoder import UniversalEncoder
 from universal_memory.space.semantic_space import READER_WEIGHTS, SemanticSpace, id_suffix
@@ -92,13 +103,22 @@ def train_renderer(
     device: str,
     report: Report,
     start: Path | None = None,
-) -> None:
-    """A renderer of `model` over the frozen space of the models folder.
+    places: Places | None = None,
+    out: Path | None = None,
+) -> Acceptance:
+    """A renderer of `model` over the frozen space of the models folder, and how it is accepted.
 
-    From the closed-form start, or from the weights of a models folder `start`.
+    From the closed-form start, or from the weights of a models folder `start`. `places`: where
+    adapters go, for an architecture that inspection does not know. `out`: the folder that the
+    package is written to; None: its place in the models folder. The acceptance test stands in the
+    card too, and in `run`/acceptance.json. Raises FileNotFoundError or ValueError with the remedy,
+    before the training, if the model cannot have a renderer.
     """
+    check_name(renderer_name(model))
+    folder = out or (models_dir() / renderer_weights(model)).parent
+    folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    language_model = LanguageModel(model, device)
+    language_model = LanguageModel(model, device, places)
     space = SemanticSpace.load(device=device)
     renderer = _new_renderer(language_model, space.reader, space.tower, space.space_id)
     if start is not None:
@@ -116,11 +136,23 @@ def train_renderer(
         calibrated=start is not None,
     )
     training.run()
+    found = acceptance(
+        language_model,
+        renderer,
+        space,
+        advance=lambda mode, done, total: report({"asked": mode, "done": done, "of": total}),
+    )
     card = _card("renderer", model, seed, training)
+    card["scores"] |= {"acceptance_oracle": found.oracle, "acceptance_shuffled": found.shuffled}
+    card["acceptance"] = found.verdict
     if start is not None:
         card["start"] = str(start)
-    save_renderer(renderer, language_model, card)
-    report({"event": "written", **card["scores"]})
+    save_renderer(renderer, language_model, card, folder)
+    told = {"model": renderer_name(model), "space_id": space.space_id, "accepted": found.accepted}
+    figures = json.dumps(told | found.as_dict() | {"scores": card["scores"]}, indent=1)
+    write_atomic(run / "acceptance.json", f"{figures}\n".encode())
+    report({"event": "written", "folder": str(folder), **card["scores"]})
+    return found
 
 
 def _plan(minutes: float, steps: int, seed: int, device: str, start: Path | None) -> TrainingPlan:
@@ -143,9 +175,10 @@ def _new_renderer(
 
 
 def _card(kind: str, model: str, seed: int, training: BehaviourTraining) -> dict[str, Any]:
-    """The facts of a model card."""
+    """The facts of a model card; a folder of this machine is nobody else's business."""
+    named = model if is_hub_id(model) else renderer_name(model)
     return {
-        "command": f"ump train {kind} --model {model}",
+        "command": f"ump train {kind} --model {named}",
         "seed": seed,
         "steps": training.step,
         "minutes": training.seconds / 60,
@@ -155,16 +188,18 @@ def _card(kind: str, model: str, seed: int, training: BehaviourTraining) -> dict
     }
 
 
-def save_renderer(renderer: Renderer, language_model: LanguageModel, card: dict[str, Any]) -> None:
-    """Write weights, card and manifest of a model's renderer into the models folder."""
-    path = models_dir() / renderer_weights(language_model.name)
-    name = Path(language_model.name).name
-    config = asdict(renderer.config)
-    card = {**card, "config": config}
-    save_weights(path, renderer, card)
+def save_renderer(
+    renderer: Renderer,
+    language_model: LanguageModel,
+    card: dict[str, Any],
+    folder: Path | None = None,
+) -> None:
+    """Write weights, card and manifest of a model's renderer, into the models folder by default."""
+    name = renderer_name(language_model.name)
+    folder = folder or (models_dir() / renderer_weights(language_model.name)).parent
+    card = {**card, "config": asdict(renderer.config)}
+    save_weights(folder / WEIGHTS, renderer, card)
     purpose = f"Universal Semantic Vectors to adapters of {name}."
-    write_model_card(path.parent, f"Renderer of {name}", purpose, card)
+    write_model_card(folder, f"Renderer of {name}", purpose, card)
     model, architecture = language_model.model, language_model.architecture
-    write_manifest(
-        path.parent, name, ModelIdentity.of(model, architecture, language_model.tokenizer)
-    )
+    write_manifest(folder, name, ModelIdentity.of(model, architecture, language_model.tokenizer))

@@ -10,32 +10,38 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers.pytorch_utils import Conv1D
 
 
 class MixedLinear(nn.Module):
-    """A frozen linear map with bfloat16 weights, float32 outside."""
+    """A frozen linear map with bfloat16 weights, float32 outside.
 
-    def __init__(self, linear: nn.Linear) -> None:
+    The weight stays as it lies, transposed in the Conv1D of GPT-2.
+    """
+
+    def __init__(self, linear: nn.Linear | Conv1D) -> None:
         super().__init__()
+        self.transposed = isinstance(linear, Conv1D)
         self.weight = nn.Parameter(linear.weight.detach().bfloat16(), requires_grad=False)
         bias = linear.bias
         self.bias = None if bias is None else nn.Parameter(bias.bfloat16(), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """The map in bfloat16, of and to float32."""
-        return F.linear(x.bfloat16(), self.weight, self.bias).float()
+        weight = self.weight.T if self.transposed else self.weight
+        return F.linear(x.bfloat16(), weight, self.bias).float()
 
 
 def to_mixed_precision(model: nn.Module) -> None:
-    """Replace every nn.Linear of a frozen `model` by a MixedLinear, in place."""
+    """Replace every linear map of a frozen `model` by a MixedLinear, in place."""
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
-            if type(child) is nn.Linear:
+            if type(child) is nn.Linear or isinstance(child, Conv1D):
                 setattr(parent, name, MixedLinear(child))
 
 
-def fast_bfloat16() -> bool:
-    """Whether bfloat16 products are faster than float32 ones on this machine."""
-    if torch.cuda.is_available():
+def fast_bfloat16(device: str = "cpu") -> bool:
+    """Whether bfloat16 products are faster than float32 ones on `device` of this machine."""
+    if device != "cpu":
         return torch.cuda.is_bf16_supported()
     return bool(torch.cpu._is_avx512_bf16_supported())

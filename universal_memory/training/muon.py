@@ -55,7 +55,7 @@ def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
     """About the nearest (semi-)orthogonal matrix, for [rows, columns] or a stack of them."""
     wide = matrix.shape[-2] <= matrix.shape[-1]
     x = matrix if wide else matrix.mT
-    if fast_bfloat16():
+    if fast_bfloat16(x.device.type):
         x = x.bfloat16()
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     a, b, c = COEFFICIENTS
