@@ -6,6 +6,7 @@ The commands are real, and so is the space; only how much is trained, validated 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from command_line import Ump, runner
 from tiny_models import FAMILIES, assert_untouched, parameters_of, tiny_model
 from torch import Tensor
+from transformers.utils.hub import constants
 
 from universal_memory.benchmarks import acceptance
 from universal_memory.rendering.adapter import attach
@@ -118,3 +120,76 @@ def test_from_the_model_to_its_answers(
         assert isinstance(model.generate(prompt.tolist(), 3)[0], str)
     assert_untouched(model.model, before)
     assert torch.equal(model.model(prompt).logits, plain)
+
+
+def test_an_unknown_decoder_needs_a_file_for_its_training_and_never_again(
+    ump: Ump, models: Path, tmp_path: Path, tiny_folder: Path
+) -> None:
+    folder = saved("gptj", tmp_path / "strange", tiny_folder)
+    train = ("train", "renderer", "--model", folder, "--steps", 2, "--run", tmp_path / "run")
+    refused = ump(*train)
+    assert refused.code == 1 and "no target mlp.down_proj or" in refused.err
+    assert "mlp.fc_out (64 -> 32)" in refused.err and "--architecture" in refused.err
+    example = re.findall(r"`(\{.*?\})`", refused.err)[0]
+    assert example == "{blocks: transformer.h, target: mlp.fc_out, attention: attn}"
+
+    places = tmp_path / "places.yaml"
+    places.write_text("target: mlp.fc_in\n")
+    refused = ump(*train, "--architecture", places)
+    assert refused.code == 1 and "64 outputs, not the 32 of the hidden states" in refused.err
+    places.write_text("blok: x\n")
+    refused = ump(*train, "--architecture", places)
+    assert refused.code == 1 and "has the key 'blok'" in refused.err
+    assert not (tmp_path / "run").exists()
+
+    places.write_text(example)
+    assert ump(*train, "--architecture", places).code == 0
+    package = models / "renderers" / "strange"
+    checked = ump("conformance", "renderer", package, "--model", folder, "--quick")
+    assert checked.code == 0 and states(checked.json)["base_model"] == "ok"
+    assert ump("renderer", "pack", "strange", "--model", folder).code == 0
+
+    notes, store = tmp_path / "notes.txt", tmp_path / "store"
+    notes.write_text("Anna said: my tea should be weak.\n")
+    assert ump("compile", notes, "--store", store).code == 0
+    question = ("query", "How should Anna's tea be?", "--offline", "--store", store, "--json")
+    answered = ump(*question, "--model", folder, "--max-tokens", 3)
+    assert answered.code == 0, answered.err
+    assert answered.json["source"] == "COMPILED"
+
+
+def test_a_package_goes_where_it_is_told_and_training_goes_on_where_it_was(
+    ump: Ump, models: Path, tmp_path: Path, tiny_folder: Path
+) -> None:
+    run, out = tmp_path / "run", tmp_path / "out" / "mine"
+    train = ("train", "renderer", "--run", run, "--out", out)
+    assert ump(*train, "--model", tiny_folder, "--steps", 1).code == 0
+    first = json.loads((out / "manifest.json").read_text())
+    assert ump(*train, "--model", tiny_folder, "--steps", 2).code == 0
+    again = json.loads((out / "manifest.json").read_text())
+    assert first["name"] == again["name"] == tiny_folder.name
+    assert first["files"] != again["files"]
+    assert "| steps | 2 |" in (out / "README.md").read_text()
+    events = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [event.get("event") for event in events].count("start") == 1
+    assert not (models / "renderers").exists()
+
+    other = saved("qwen3", tmp_path / "other", tiny_folder)
+    refused = ump(*train, "--model", other, "--steps", 2)
+    assert refused.code == 1 and "checkpoint.pt is of another training" in refused.err
+    assert f"{tiny_folder.name} (" in refused.err and "another folder with --run" in refused.err
+
+
+def test_what_cannot_be_trained_is_said_at_once(
+    ump: Ump, tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    spaced = Path(shutil.copytree(tiny_folder, tmp_path / "my model"))
+    for model, told in (
+        ("some-one/decoder", "hf download some-one/decoder --local-dir"),
+        (tmp_path / "none", "not a folder with a config.json"),
+        (spaced, "'my model' cannot be the name of a renderer"),
+    ):
+        refused = ump("train", "renderer", "--model", model, "--run", tmp_path / "run")
+        assert refused.code == 1 and told in refused.err, refused.err
