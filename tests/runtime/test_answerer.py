@@ -212,7 +212,7 @@ def test_failed_generation_takes_the_adapter_off(
     def fail(*_: object) -> list[str]:
         raise MemoryError("no room for the cache")
 
-    monkeypatch.setattr(model, "generate", fail)
+    monkeypatch.setattr(model, "generate_tokens", fail)
     with pytest.raises(MemoryError):
         house.answerer.answer(QUESTION)
     monkeypatch.undo()
@@ -228,7 +228,7 @@ def test_a_prompt_that_fills_the_model_is_refused_and_an_answer_never_does(
     with pytest.raises(PromptTooLong, match=f"takes {room} .* a shorter question"):
         house.answerer.answer("tea " * room)
     asked: list[int] = []
-    monkeypatch.setattr(model, "generate", lambda prompts, most: asked.append(most) or [""])
+    monkeypatch.setattr(model, "generate_tokens", lambda _, most: asked.append(most) or [[]])
     answer = house.answerer.answer(QUESTION, max_tokens=10 * room)
     assert asked == [room - answer.prompt_tokens]
 

@@ -48,7 +48,7 @@ def test_told_what_to_say_it_says_that_and_asks_no_model(
     def generate(*_: object) -> list[str]:
         raise AssertionError("the model was asked")
 
-    monkeypatch.setattr(house.answerer.language_model, "generate", generate)
+    monkeypatch.setattr(house.answerer.language_model, "generate_tokens", generate)
     for question in (UNKNOWN, "tea " * 500):  # more than the model could take: it takes nothing
         answer = house.answerer.answer(question, unknown_answer=" I do not know. ")
         assert (answer.answer, answer.source) == ("I do not know.", "UNKNOWN")

@@ -160,19 +160,7 @@ class Answerer:
             if ready.source == BASE and unknown_answer.strip():
                 return _unknown(ready, unknown_answer.strip())
             started = time.perf_counter()
-            model = self.language_model
-            room = model.context - len(ready.prompt)
-            if room < 1:
-                raise PromptTooLong(
-                    f"the prompt has {len(ready.prompt)} tokens and {model.name} takes "
-                    f"{model.context} with the answer: ask a shorter question"
-                )
-            with (
-                attach(model.model, model.architecture, ready.adapter)
-                if ready.adapter
-                else nullcontext()
-            ):
-                text = model.generate([ready.prompt], min(max_tokens, room))[0]
+            text = self.language_model.text(self.say(ready, max_tokens))
             generated = time.perf_counter()
         return Answer(
             answer=text,
@@ -222,6 +210,22 @@ class Answerer:
             load_ms=1000 * (read - routed),
             render_ms=1000 * (time.perf_counter() - read),
         )
+
+    def say(self, ready: Prepared, max_tokens: int = 32) -> list[int]:
+        """The tokens of the answer to a prepared question. Raises PromptTooLong."""
+        model = self.language_model
+        room = model.context - len(ready.prompt)
+        if room < 1:
+            raise PromptTooLong(
+                f"the prompt has {len(ready.prompt)} tokens and {model.name} takes "
+                f"{model.context} with the answer: ask a shorter question"
+            )
+        with (
+            attach(model.model, model.architecture, ready.adapter)
+            if ready.adapter
+            else nullcontext()
+        ):
+            return model.generate_tokens([ready.prompt], min(max_tokens, room))[0]
 
     def forget(self, memory_id: str) -> None:
         """Drop what is cached of a memory that is gone."""

@@ -98,6 +98,11 @@ class LanguageModel:
         """Most tokens that prompt and answer may have together."""
         return int(getattr(self.model.config, "max_position_embeddings", sys.maxsize))
 
+    @property
+    def template_tokens(self) -> int:
+        """Tokens of a prompt around its question."""
+        return len(self._before) + len(self._after)
+
     def prompt_ids(self, question: str, text: str = "") -> list[int]:
         """Token ids of template + question. `text` is for reading baselines only: it goes first.
 
@@ -108,9 +113,13 @@ class LanguageModel:
         inner = self.tokenizer.encode(content, add_special_tokens=False, split_special_tokens=True)
         return [*self._before, *inner, *self._after]
 
-    @torch.inference_mode()
     def generate(self, prompts: list[list[int]], max_tokens: int = 32) -> list[str]:
         """Greedy continuations of `prompts` (a batch), up to the end token."""
+        return [self.text(tokens) for tokens in self.generate_tokens(prompts, max_tokens)]
+
+    @torch.inference_mode()
+    def generate_tokens(self, prompts: list[list[int]], max_tokens: int = 32) -> list[list[int]]:
+        """The tokens of the continuations, as far as the longest; the end token fills them up."""
         longest = max(len(prompt) for prompt in prompts)
         pad = self.end_id
         ids = torch.tensor([[pad] * (longest - len(p)) + p for p in prompts], device=self.device)
@@ -125,17 +134,24 @@ class LanguageModel:
             eos_token_id=self.end_id,
             pad_token_id=pad,
         )
-        return [
-            str(self.tokenizer.decode(row[longest:], skip_special_tokens=True)).strip()
-            for row in output
-        ]
+        return [row[longest:] for row in output.tolist()]
+
+    def text(self, tokens: list[int]) -> str:
+        """What tokens say, without special ones and surrounding white space."""
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=True)).strip()
 
     def _own_template(self) -> str:
         if not self.tokenizer.chat_template:
-            return f"{SENTINEL}\n"
+            start = self.tokenizer.bos_token_id
+            begins = start is not None and self.tokenizer("a")["input_ids"][:1] == [start]
+            return f"{self.tokenizer.bos_token if begins else ''}{SENTINEL}\n"
         message = [{"role": "user", "content": SENTINEL}]
+        # What a template knows of these: a prompt must not change by the day, nor begin to think.
+        settings = {"date_string": "26 Jul 2024", "enable_thinking": False}
         return str(
-            self.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+            self.tokenizer.apply_chat_template(
+                message, tokenize=False, add_generation_prompt=True, **settings
+            )
         )
 
 
