@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from universal_memory.rendering.piece_tokens import NONE, piece_tokens, spoken
 from universal_memory.runtime.language_model import LanguageModel
@@ -43,3 +45,31 @@ def test_every_form_has_its_tokens(
 @pytest.mark.parametrize("piece", ["[UNK]", "zyxwvutsrqponmlkjihg"])
 def test_what_cannot_be_said_has_none(language_model: LanguageModel, piece: str) -> None:
     assert said(language_model, piece, "000") == ""
+
+
+def sentencepiece(broken: bool = False) -> PreTrainedTokenizerFast:
+    """A tokenizer as those of Llama 2 and Mistral: it puts a space before everything."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    steps = [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    if broken:
+        steps.append(normalizers.Replace("\n", ""))
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse()])
+    trainer = trainers.BpeTrainer(vocab_size=60, special_tokens=["<unk>"], show_progress=False)
+    tokenizer.train_from_iterator(["tea", "room", "Tea", "Room", "TEA", "ROOM", "\n"] * 9, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>")
+
+
+def test_a_space_that_a_tokenizer_puts_before_everything_is_not_said() -> None:
+    tokenizer = sentencepiece()
+    assert tokenizer.decode(tokenizer("tea")["input_ids"]) == " tea"
+    tokens = piece_tokens(["tea", "##room"], tokenizer)
+    written = [[tokenizer.decode(row[row != NONE]) for row in form] for form in tokens]
+    assert written[0] == [" tea", " room"] and written[3] == ["tea", "room"]
+    assert written[1] == [" Tea", " Room"] and written[4] == ["Tea", "Room"]
+
+
+def test_without_a_token_for_a_line_break_pieces_stand_alone() -> None:
+    tokenizer = sentencepiece(broken=True)
+    row = piece_tokens(["tea"], tokenizer)[3, 0]
+    assert row[row != NONE].tolist() == tokenizer("tea")["input_ids"]

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_models import END
+from tiny_models import END, START
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 
 from universal_memory.runtime.language_model import LanguageModel, ModelNotFoundError
 
@@ -77,3 +79,37 @@ def test_folder_without_a_chat_template_gets_a_plain_one(tiny_folder: Path, tmp_
             (tmp_path / path.name).write_bytes(path.read_bytes())
     model = LanguageModel(str(tmp_path))
     assert model.tokenizer.decode(model.prompt_ids(QUESTION)) == f"{QUESTION}\n"
+
+
+def test_a_plain_template_begins_as_the_tokenizer_has_texts_begin(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    for path in tiny_folder.iterdir():
+        if path.name != "chat_template.jinja":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings | {"bos_token": START}))
+    assert LanguageModel(str(tmp_path)).template == "{question}\n"  # named, not used
+    tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    number = tokenizer.token_to_id(START)
+    tokenizer.post_processor = TemplateProcessing(
+        single=f"{START} $A", special_tokens=[(START, number)]
+    )
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    model = LanguageModel(str(tmp_path))
+    assert model.template == f"{START}{{question}}\n"
+    assert model.prompt_ids(QUESTION)[0] == number
+    assert model.prompt_ids(QUESTION).count(number) == 1
+    assert sum(model.template_tokens) == 2
+
+
+def test_a_chat_template_gives_the_same_prompt_every_day_and_does_not_think(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    for path in tiny_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "chat_template.jinja").write_text(
+        "{{ date_string or strftime_now('%c') }}: {{ messages[0]['content'] }}"
+        "{{ ' think' if enable_thinking is not defined or enable_thinking }}"
+    )
+    assert LanguageModel(str(tmp_path)).template == "26 Jul 2024: {question}"

@@ -15,6 +15,7 @@ from torch import Tensor
 
 FORMS = 6  # lower case, capitalised, in capitals; each after white space, then joined to a piece
 MOST_TOKENS = 4
+BREAK = "\n"
 NONE = -1
 
 
@@ -33,9 +34,23 @@ def piece_tokens(pieces: Sequence[str], tokenizer: Any) -> Tensor:
         nothing
         if len(ids) > MOST_TOKENS or row % len(pieces) in special
         else (ids + nothing)[:MOST_TOKENS]
-        for row, ids in enumerate(tokenizer(written, add_special_tokens=False)["input_ids"])
+        for row, ids in enumerate(_inside(written, tokenizer))
     ]
     return torch.tensor(rows).view(FORMS, len(pieces), MOST_TOKENS)
+
+
+def _inside(texts: Sequence[str], tokenizer: Any) -> list[list[int]]:
+    """Token ids of texts as they are inside a longer one.
+
+    Many a tokenizer (Llama 2, Mistral, Phi-3) puts a space before whatever it is given: after a
+    line break it does not. Where a line break is no token of its own, the texts stand alone.
+    """
+    mark: list[int] = tokenizer(BREAK, add_special_tokens=False)["input_ids"]
+    after = tokenizer([BREAK + text for text in texts], add_special_tokens=False)["input_ids"]
+    if not mark or any(ids[: len(mark)] != mark for ids in after):
+        alone: list[list[int]] = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        return alone
+    return [ids[len(mark) :] for ids in after]
 
 
 def spoken(tokens: Tensor, pieces: Tensor, flags: Tensor) -> Tensor:

@@ -99,9 +99,9 @@ class LanguageModel:
         return int(getattr(self.model.config, "max_position_embeddings", sys.maxsize))
 
     @property
-    def template_tokens(self) -> int:
-        """Tokens of a prompt around its question."""
-        return len(self._before) + len(self._after)
+    def template_tokens(self) -> tuple[int, int]:
+        """How many tokens of a prompt stand before its question, and after it."""
+        return len(self._before), len(self._after)
 
     def prompt_ids(self, question: str, text: str = "") -> list[int]:
         """Token ids of template + question. `text` is for reading baselines only: it goes first.
@@ -147,10 +147,13 @@ class LanguageModel:
             return f"{self.tokenizer.bos_token if begins else ''}{SENTINEL}\n"
         message = [{"role": "user", "content": SENTINEL}]
         # What a template knows of these: a prompt must not change by the day, nor begin to think.
-        settings = {"date_string": "26 Jul 2024", "enable_thinking": False}
         return str(
             self.tokenizer.apply_chat_template(
-                message, tokenize=False, add_generation_prompt=True, **settings
+                message,
+                tokenize=False,
+                add_generation_prompt=True,
+                date_string="26 Jul 2024",
+                enable_thinking=False,
             )
         )
 

@@ -15,6 +15,7 @@ from universal_memory.space.text_tower import TextTower, WrittenTexts
 from universal_memory.training.corpora import EpisodeGenerator, EpisodeSample
 
 MAX_TOKENS = 72
+SAID_TOKENS = 63  # of them, of question and answer; a longer template makes room for itself
 RECITE = "Recall."
 RECITED_TOKENS = 32
 
@@ -137,7 +138,8 @@ def collate(
     language_model: LanguageModel,
     speller: Speller,
 ) -> Batch:
-    """Token tensors of `questions`; those longer than MAX_TOKENS are left out."""
+    """Token tensors of `questions`; those that are too long are left out."""
+    most = max(MAX_TOKENS, sum(language_model.template_tokens) + SAID_TOKENS)
     kept: list[int] = []
     sequences: list[list[int]] = []
     rows: list[int] = []
@@ -149,7 +151,7 @@ def collate(
         answer = [*speller(sample.answer), language_model.end_id]
         if sample.recited:
             answer = answer[:RECITED_TOKENS]
-        if len(prompt) + len(answer) > MAX_TOKENS:
+        if len(prompt) + len(answer) > most:
             continue
         row = len(kept)
         kept.append(index)
@@ -159,7 +161,7 @@ def collate(
         targets += answer
         recited += [sample.recited] * len(answer)
     if not kept:
-        raise ValueError(f"every question is longer than {MAX_TOKENS} tokens: nothing to train on")
+        raise ValueError(f"every question is longer than {most} tokens: nothing to train on")
     longest = max(len(sequence) for sequence in sequences)
     ids = torch.full((len(kept), longest), language_model.end_id)
     for row, sequence in enumerate(sequences):
