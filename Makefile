@@ -6,13 +6,16 @@ RUN := scripts/run.sh
 CACHE := $(or $(UMP_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/universal_memory)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fast lint lock clean
+.PHONY: help setup demo demo-two-robots test fast lint lock clean
 
 help: ## list these targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
 demo: ## the main job: a day in a home, replayed, compiled, and asked about
 	@./ump demo
+
+demo-two-robots: ## one robot lives the day, another one with another model answers from its files
+	@./ump demo --two-robots
 
 test: lint ## all checks and all tests, as continuous integration runs them
 	@$(RUN) python -m pytest

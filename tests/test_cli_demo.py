@@ -10,6 +10,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from universal_memory.commands import demo, replay
+from universal_memory.commands.answers import answer_table, passed
 from universal_memory.runtime.questionnaire import Question, Reply, load_questions, totals
 
 MILLISECONDS = {"route": 1.0, "load": 0.5, "render": 4.0, "generate": 90.0}
@@ -28,15 +29,15 @@ RUN = [
 
 
 def test_passes_only_with_enough_right_answers_from_files():
-    assert not demo.passed(totals(RUN))
-    assert demo.passed(totals(RUN[:1] * 4 + RUN[1:2]))
+    assert not passed(totals(RUN))
+    assert passed(totals(RUN[:1] * 4 + RUN[1:2]))
     fresh = [(RUN[0][0], reply("blue bowl", "FRESH"))]
-    assert not demo.passed(totals(RUN[:1] * 3 + fresh * 7))
+    assert not passed(totals(RUN[:1] * 3 + fresh * 7))
 
 
 def test_the_table_shows_what_a_reader_needs():
     console = Console(file=io.StringIO(), width=160)
-    console.print(demo.answer_table(RUN, "After the day"))
+    console.print(answer_table(RUN, "After the day"))
     text = console.file.getvalue()
     for part in ("blue bowl", "01234567:1.00", "COMPILED", "BASE", "(never seen)", "90.0"):
         assert part in text
@@ -46,7 +47,7 @@ def test_the_table_shows_what_a_reader_needs():
 
 def test_a_foreign_answer_cannot_drive_the_terminal():
     console = Console(file=io.StringIO(), width=200)
-    console.print(demo.answer_table([(RUN[0][0], reply("[bold]\x1b[2Jbowl"))], "x"))
+    console.print(answer_table([(RUN[0][0], reply("[bold]\x1b[2Jbowl"))], "x"))
     assert "\x1b" not in console.file.getvalue()
     assert "[bold]\\x1b[2Jbowl" in console.file.getvalue()
 

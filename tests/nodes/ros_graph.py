@@ -20,6 +20,7 @@ from rclpy.task import Future
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 # Processes that test at the same time (two checkouts) must not meet.
 DOMAIN = 10 + os.getpid() % 90
+OTHER_DOMAIN = 10 + (os.getpid() + 45) % 90
 DISCOVERY_SECONDS = 15.0
 _numbers = itertools.count()
 
@@ -27,14 +28,14 @@ _numbers = itertools.count()
 class Graph:
     """Nodes under test and a helper node, spun together in a thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, domain: int = DOMAIN) -> None:
         self.namespace = f"/test_{next(_numbers)}"
-        self.domain = DOMAIN
+        self.domain = domain
         self.context = rclpy.Context()
         rclpy.init(
             args=[],
             context=self.context,
-            domain_id=DOMAIN,
+            domain_id=domain,
             signal_handler_options=SignalHandlerOptions.NO,
         )
         self.executor = MultiThreadedExecutor(8, context=self.context)

@@ -1,4 +1,4 @@
-"""`ump demo`: a robot lives through a recorded day, and is asked about it, twice."""
+"""`ump demo`: a robot lives through a recorded day and is asked, then again or another one is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -16,19 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
-from universal_memory.commands.console import printable
+from universal_memory.commands.answers import Run, answer_table, passed, run_report, verdict
 from universal_memory.commands.robot import ros_at_hand
-from universal_memory.runtime.questionnaire import (
-    Question,
-    Reply,
-    Totals,
-    is_right,
-    load_questions,
-    totals,
-)
+from universal_memory.commands.two_robots import SECOND_MODEL, Handover, live_and_share
+from universal_memory.runtime.questionnaire import Question, load_questions, totals
 
 if TYPE_CHECKING:
     from universal_memory.nodes.demonstration import Demonstration, Remembered
@@ -36,9 +27,6 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 BUILD = Path("build")
-PASS_SHARE = 0.8  # of the questions, right and from COMPILED
-SHORT_ID = 8
-STAGES = ("route", "load", "render", "generate")
 
 
 @app.command()
@@ -52,16 +40,27 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Ask the store of the last run; replay nothing.")
     ] = False,
+    two_robots: Annotated[
+        bool,
+        typer.Option("--two-robots", help="Hand the files, signed, to a second robot; ask it."),
+    ] = False,
+    other_model: Annotated[
+        str, typer.Option(help="With --two-robots: the second robot's language model.")
+    ] = SECOND_MODEL,
 ) -> None:
     """Replay a day in a home, compile it, and ask the robot about it.
 
-    Writes build/demo.json. Exit code 0 only if at least 80 % of the answers are right and came
-    from compiled memory, both times.
+    The nodes are then started again and asked once more. With --two-robots, a second robot in
+    another ROS domain and with another model takes in the signed files and is asked instead; it
+    refuses those that are not signed by a key it trusts. Then the first robot is given the second
+    one's model. Writes build/demo.json (build/two_robots.json). Exit code 0 only if at least 80 %
+    of the answers are right and came from compiled memory, every time.
     """
     day = bag if bag is not None else household_day()
     asked = questions if questions is not None else day / "questions.yaml"
     rows = load_questions(asked)
-    store = BUILD / "demo_store"
+    name = "two_robots" if two_robots else "demo"
+    store = BUILD / f"{name}_store"
     if keep and not store.is_dir():
         raise FileNotFoundError(f"no store at {store}; remedy: run once without --keep")
     if not keep:
@@ -69,6 +68,7 @@ def demo(
 
     with ros_at_hand("ask a store itself: `ump query --offline`"):
         from universal_memory.nodes.demonstration import Demonstration, Settings
+        from universal_memory.nodes.second_robot import SecondRobot
 
     signal.signal(signal.SIGTERM, _terminated)
     console = Console(width=None if sys.stdout.isatty() else 160)
@@ -76,27 +76,36 @@ def demo(
         bag=day,
         questions=asked,
         store=store,
-        log=BUILD / "demo.log",
+        log=BUILD / f"{name}.log",
         rate=rate,
         model=model,
-        domain_id=os.getpid() % 90 + 10,
+        domain_id=_domain(0),
     )
     started = time.monotonic()
     stage = _Stages(console)
     demonstration = Demonstration(settings, stage.tell, stage.advance)
+    handover = None
     try:
-        remembered, runs = _run(demonstration, console, rows, keep)
+        if two_robots:
+            folder = BUILD / name
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            log = demonstration.log
+            second = SecondRobot(folder / "robot_b_store", other_model, _domain(45), log)
+            remembered, runs, handover = live_and_share(
+                demonstration, second, folder, console, rows, keep, stage.tell, stage.advance
+            )
+        else:
+            remembered, runs = _run(demonstration, console, rows, keep)
     finally:
         stage.close()
         demonstration.close()
-    report = BUILD / "demo.json"
-    report.write_text(
-        json.dumps(_report(settings, remembered, runs, time.monotonic() - started), indent=2)
-        + "\n",
-        encoding="utf-8",
-    )
-    console.print(f"Written: {report}, {settings.log}")
-    raise typer.Exit(0 if all(passed(totals(run)) for run in runs) else 1)
+    report = _report(settings, remembered, runs, handover, time.monotonic() - started)
+    report["other_model"] = other_model if two_robots else None
+    path = BUILD / f"{name}.json"
+    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    console.print(f"Written: {path}, {settings.log}")
+    raise typer.Exit(0 if report["passed"] else 1)
 
 
 def household_day() -> Path:
@@ -113,109 +122,50 @@ def household_day() -> Path:
     )
 
 
-def passed(counts: Totals) -> bool:
-    """Whether enough answers are right and compiled."""
-    return counts.right_compiled >= PASS_SHARE * counts.asked
+def _domain(shift: int) -> int:
+    """A ROS domain of this run's own; another one for another `shift` below 90."""
+    return (os.getpid() + shift) % 90 + 10
 
 
 def _run(
     demonstration: Demonstration, console: Console, rows: list[Question], keep: bool
-) -> tuple[Remembered | None, list[list[tuple[Question, Reply]]]]:
+) -> tuple[Remembered | None, list[Run]]:
     """Live through the day and ask, start again and ask. Answers of both times."""
     remembered = None
-    runs = []
+    runs: list[Run] = []
     if not keep:
         with demonstration.nodes(replayed=True):
             remembered = demonstration.live_through()
-            console.print(_life(remembered))
+            console.print(str(remembered))
             runs.append(demonstration.interview(rows))
         console.print(answer_table(runs[-1], "After the day"))
-        console.print(_verdict(totals(runs[-1])))
+        console.print(verdict(totals(runs[-1])))
     with demonstration.nodes(replayed=False):
         runs.append(demonstration.interview(rows))
     console.print(answer_table(runs[-1], "After a restart, from the files alone"))
-    console.print(_verdict(totals(runs[-1])))
+    console.print(verdict(totals(runs[-1])))
     return remembered, runs
-
-
-def answer_table(run: Sequence[tuple[Question, Reply]], title: str) -> Table:
-    """Question, expected, answer, source, files with their gates, and milliseconds by stage."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for name in ("", "question", "expected", "answer", "source", "file:gate"):
-        table.add_column(name, overflow="fold")
-    for name in STAGES:
-        table.add_column(f"{name} ms", justify="right")
-    for question, reply in run:
-        good = is_right(question, reply)
-        expected = "(never seen)" if question.unknown else question.answers[0]
-        files = " ".join(f"{name[:SHORT_ID]}:{gate:.2f}" for name, _, gate in reply.memories)
-        cells = (question.text, expected, reply.answer, reply.source, files or "-")
-        table.add_row(
-            Text("ok" if good else "no", style="green" if good else "red"),
-            *(Text(printable(cell)) for cell in cells),
-            *(f"{reply.milliseconds[stage]:.1f}" for stage in STAGES),
-        )
-    return table
-
-
-def _life(remembered: Remembered) -> str:
-    events = ", ".join(
-        f"{name.removesuffix('_ingest')} {count}" for name, count in remembered.events.items()
-    )
-    return (
-        f"{sum(remembered.events.values())} events ({events}) became {remembered.files} memory "
-        f"files; worst lateness of the replay {remembered.lateness * 1000:.0f} ms."
-    )
-
-
-def _verdict(counts: Totals) -> Text:
-    share = counts.right_compiled / counts.asked if counts.asked else 0.0
-    return Text(
-        f"{counts.right_compiled} of {counts.asked} right from COMPILED ({share:.0%}), "
-        f"{counts.right} right from any source, "
-        f"{counts.unknown_right} of {counts.unknown_asked} unknown ones left to the base model.",
-        style="bold green" if passed(counts) else "bold red",
-    )
 
 
 def _report(
     settings: Any,
     remembered: Remembered | None,
-    runs: list[list[tuple[Question, Reply]]],
+    runs: list[Run],
+    handover: Handover | None,
     seconds: float,
 ) -> dict[str, Any]:
-    """The first run's totals on top, as the last word on the demonstration; then both runs."""
+    """The first run's totals on top, as the last word on the demonstration; then all runs."""
+    answered = all(passed(totals(run)) for run in runs)
     return {
         **asdict(totals(runs[0])),
-        "passed": all(passed(totals(run)) for run in runs),
+        "passed": answered and (handover is None or handover.good),
         "rate": settings.rate,
         "model": settings.model,
         "bag": settings.bag.name,
         "wall_seconds": round(seconds, 1),
         "remembered": asdict(remembered) if remembered else None,
-        "runs": [
-            {**asdict(totals(run)), "replies": [_row(question, reply) for question, reply in run]}
-            for run in runs
-        ],
-    }
-
-
-def _row(question: Question, reply: Reply) -> dict[str, Any]:
-    return {
-        "question": question.text,
-        "expected": list(question.answers),
-        "stream": question.stream,
-        "fact": question.fact,
-        "unknown": question.unknown,
-        "right": is_right(question, reply),
-        "answer": reply.answer,
-        "source": reply.source,
-        "memories": [
-            {"id": name, "relevance": relevance, "gate": gate}
-            for name, relevance, gate in reply.memories
-        ],
-        "milliseconds": reply.milliseconds,
-        "prompt_tokens": reply.prompt_tokens,
+        "handover": asdict(handover) if handover else None,
+        "runs": [run_report(run) for run in runs],
     }
 
 

@@ -61,6 +61,16 @@ class Remembered:
     files: int
     lateness: float
 
+    def __str__(self) -> str:
+        """In a sentence."""
+        events = ", ".join(
+            f"{name.removesuffix('_ingest')} {count}" for name, count in self.events.items()
+        )
+        return (
+            f"{sum(self.events.values())} events ({events}) became {self.files} memory files; "
+            f"worst lateness of the replay {self.lateness * 1000:.0f} ms."
+        )
+
 
 class Demonstration:
     """Runs the stages; `tell` gets what happens now, `advance` how much of how much."""
@@ -71,16 +81,22 @@ class Demonstration:
         tell: Callable[[str], None],
         advance: Callable[[float, float], None],
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self._tell = tell
         self._advance = advance
         settings.log.parent.mkdir(parents=True, exist_ok=True)
-        self._log = settings.log.open("w", encoding="utf-8")
+        self._file = settings.log.open("w", encoding="utf-8")
         os.environ |= environment(settings.domain_id)
 
     def close(self) -> None:
         """Close the log."""
-        self._log.close()
+        self._file.close()
+
+    def log(self, node: str, text: str) -> None:
+        """Keep a line that a node wrote."""
+        if not self._file.closed:
+            self._file.write(f"{node}: {text}\n")
+            self._file.flush()
 
     @contextmanager
     def nodes(self, replayed: bool, model: str = "") -> Iterator[None]:
@@ -90,15 +106,15 @@ class Demonstration:
         `model` is the language model if it is another than the settings'.
         """
         self._tell("Starting five nodes ...")
-        processes = self._processes(replayed, model or self._settings.model)
-        with Supervisor(processes, self._write) as supervisor:
+        processes = self._processes(replayed, model or self.settings.model)
+        with Supervisor(processes, self.log) as supervisor:
             supervisor.wait_ready(READY_SECONDS)
             yield
             self._tell("Stopping the nodes ...")
 
     def live_through(self) -> Remembered:
         """Replay the bag into the running nodes and compile what they experienced."""
-        settings = self._settings
+        settings = self.settings
         with Recording(settings.bag) as recording, Backlog() as backlog:
             with Player(recording, settings.rate) as player:
                 self._tell("Waiting for the nodes to listen ...")
@@ -124,10 +140,10 @@ class Demonstration:
     def interview(self, questions: list[Question]) -> list[tuple[Question, Reply]]:
         """Ask every question from a process of its own. Raises InterviewError."""
         self._tell(f"Asking {len(questions)} questions ...")
-        return interview(self._settings.questions, questions, {}, self._advance)
+        return interview(self.settings.questions, questions, {}, self._advance)
 
     def _processes(self, replayed: bool, model: str) -> list[NodeProcess]:
-        settings = self._settings
+        settings = self.settings
         store = str(settings.store.resolve())
         remaps: dict[str, str] = {}
         parameters: dict[str, dict[str, object]] = {
@@ -150,11 +166,6 @@ class Demonstration:
             remaps,
             use_sim_time=replayed,
         )
-
-    def _write(self, node: str, text: str) -> None:
-        if not self._log.closed:
-            self._log.write(f"{node}: {text}\n")
-            self._log.flush()
 
 
 def listened(recording: Recording) -> dict[str, str]:
