@@ -26,6 +26,7 @@ COMMANDS = {
     "up": "Start all nodes for daily use.",
     "replay": "Publish a recorded bag, with /clock.",
     "query": "Ask the robot a question.",
+    "trace": "Follow an answer to the files, and the seconds of the bag, it came from.",
     "compile": "Turn recorded experience into memory files.",
     "memory": "List, inspect, verify, move and forget memory files.",
     "key": "Make a signing key, and say whose memories are trusted.",

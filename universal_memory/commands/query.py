@@ -66,12 +66,7 @@ def query(
     the server's parameter is what is said then). Of each file used, `cosine` tells how like another
     one used it is, and `conflict` the share of the others in what is written where it fires.
     """
-    if not question.strip():
-        raise typer.BadParameter("the question is empty: ask something")
-    if len(question) > MAX_QUESTION:
-        raise typer.BadParameter(
-            f"the question has {len(question)} characters: ask with at most {MAX_QUESTION}"
-        )
+    require_question(question)
     if not offline and (store is not None or model is not None):
         raise typer.BadParameter(
             "--store and --model are the running server's own: leave them out, or add --offline"
@@ -91,6 +86,16 @@ def query(
         echo_json(result)
     else:
         _show(result)
+
+
+def require_question(question: str) -> None:
+    """A usage error for what is no question."""
+    if not question.strip():
+        raise typer.BadParameter("the question is empty: ask something")
+    if len(question) > MAX_QUESTION:
+        raise typer.BadParameter(
+            f"the question has {len(question)} characters: ask with at most {MAX_QUESTION}"
+        )
 
 
 def _ask_robot(

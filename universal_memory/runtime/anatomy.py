@@ -32,6 +32,12 @@ class Rank:
         """The row of the USV that the seat belongs to."""
         return self.seat % SLOTS
 
+    @property
+    def word(self) -> str:
+        """The piece, and which part of it the token is, where the model takes several tokens."""
+        part = self.token.strip()
+        return self.piece if part == self.piece else f"{self.piece} ({part})"
+
 
 @dataclass(frozen=True)
 class Firing:
