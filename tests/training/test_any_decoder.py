@@ -27,7 +27,7 @@ from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.resources import models_dir
 from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.space.semantic_space import SemanticSpace
-from universal_memory.training import batches, behaviour, jobs
+from universal_memory.training import batches, behaviour, jobs, renderer_transfer
 from universal_memory.training.batches import BatchShape
 from universal_memory.training.behaviour import BehaviourTraining
 from universal_memory.training.plan import TrainingPlan
@@ -193,3 +193,22 @@ def test_what_cannot_be_trained_is_said_at_once(
     ):
         refused = ump("train", "renderer", "--model", model, "--run", tmp_path / "run")
         assert refused.code == 1 and told in refused.err, refused.err
+
+
+def test_a_renderer_starts_from_that_of_another_model(
+    ump: Ump, models: Path, tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renderer_transfer, "BATCHES", 3)
+    monkeypatch.setattr(renderer_transfer, "HELD_OUT", 1)
+    first = saved("llama", tmp_path / "first", tiny_folder)
+    second = saved("gemma3", tmp_path / "second", tiny_folder)
+    train = ("train", "renderer", "--steps", 1)
+    assert ump(*train, "--model", first, "--run", tmp_path / "one").code == 0
+    run = tmp_path / "two"
+    carried = ump(*train, "--model", second, "--run", run, "--like", first)
+    assert carried.code == 0, carried.err
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    [told] = [event for event in log if event.get("event") == "carried over"]
+    assert told["tokens"] > 0.0
+    card = (models / "renderers" / "second" / "README.md").read_text()
+    assert "| start | the renderer of first, carried over |" in card

@@ -78,6 +78,10 @@ def renderer(
         Path | None,
         typer.Option(help="Folder to write the package to; else the models folder's."),
     ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(help="Model whose trained renderer is carried over in closed form to start."),
+    ] = None,
 ) -> None:
     """Train a renderer of MODEL over the frozen space, and test whether it is acceptable.
 
@@ -91,7 +95,7 @@ def renderer(
     folder = run or Path("build/train/renderers") / renderer_name(model)
     report = _reporter(folder)
     found = train_renderer(
-        model, folder, minutes, steps, seed, device, report, start, places, out
+        model, folder, minutes, steps, seed, device, report, start, places, out, like
     )
     typer.echo(found.verdict)
 

@@ -31,6 +31,8 @@ from universal_memory.space.slot_reader import SlotReader
 from universal_memory.weights import load_weights, read_card
 
 ATTENTION_WIDTH = 64
+# What knows of memories alone, and of no model: parameters, by how their names begin.
+OF_MEMORIES = ("seat", "trunk.", "attention.", "context.", "key_rest")
 
 
 def renderer_name(model: str) -> str:

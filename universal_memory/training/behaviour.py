@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from universal_memory.rendering.adapter import Adapter, attach
 from universal_memory.rendering.fusion import fuse
-from universal_memory.rendering.renderer import Renderer, renderer_name
+from universal_memory.rendering.renderer import OF_MEMORIES, Renderer, renderer_name
 from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.space.encoder import UniversalEncoder
 from universal_memory.space.slot_reader import SlotReader
@@ -305,16 +305,20 @@ def _optimizers(
     renderer: Renderer, space: nn.Module | None, plan: TrainingPlan
 ) -> list[torch.optim.Optimizer]:
     """Muon for the maps, AdamW for the rest; the space, well started, at half the speed."""
-    maps: list[dict[str, Any]] = []
-    rest: list[dict[str, Any]] = []
-    for module, rate in ((renderer, plan.learning_rate), (space, plan.learning_rate / 2)):
-        if module is None:
-            continue
-        by_kind: tuple[list[Tensor], list[Tensor]] = ([], [])
-        for name, parameter in module.named_parameters():
-            is_map = name in MAPS or name.endswith("weight")
-            by_kind[not (is_map and parameter.dim() >= 2)].append(parameter)
-        maps.append({"params": by_kind[0], "top_rate": 2.0 * rate})
-        rest.append({"params": by_kind[1], "top_rate": rate})
-    adamw = torch.optim.AdamW(rest, lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
-    return [Muon(maps, lr=plan.learning_rate), adamw]
+    maps: dict[float, list[Tensor]] = {}
+    rest: dict[float, list[Tensor]] = {}
+    for module, share in ((renderer, 1.0), (space, 0.5)):
+        for name, parameter in module.named_parameters() if module else ():
+            is_map = (name in MAPS or name.endswith("weight")) and parameter.dim() >= 2
+            copied = module is renderer and name.startswith(OF_MEMORIES)
+            rate = plan.learning_rate * share * (plan.copied_rate if copied else 1.0)
+            (maps if is_map else rest).setdefault(rate, []).append(parameter)
+    adamw = torch.optim.AdamW(
+        _groups(rest), lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
+    )
+    return [Muon(_groups(maps, 2.0), lr=plan.learning_rate), adamw]
+
+
+def _groups(by_rate: dict[float, list[Tensor]], factor: float = 1.0) -> list[dict[str, Any]]:
+    """Groups of an optimizer: parameters by the rate at the top of the schedule."""
+    return [{"params": some, "top_rate": factor * rate} for rate, some in by_rate.items()]

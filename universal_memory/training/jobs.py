@@ -34,8 +34,11 @@ from universal_memory.space.semantic_space import WEIGHTS as SPACE_WEIGHTS
 from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
 from universal_memory.training.behaviour import BehaviourTraining
+from universal_memory.training.correspondence import Correspondence, Speaker
+from universal_memory.training.mixed_precision import fast_bfloat16, to_mixed_precision
 from universal_memory.training.model_card import machine, write_model_card
 from universal_memory.training.plan import TrainingPlan
+from universal_memory.training.renderer_transfer import RendererTransfer
 from universal_memory.weights import load_weights, save_weights
 
 Report = Callable[[dict[str, Any]], None]
@@ -105,14 +108,16 @@ def train_renderer(
     start: Path | None = None,
     places: Places | None = None,
     out: Path | None = None,
+    like: str | None = None,
 ) -> Acceptance:
     """A renderer of `model` over the frozen space of the models folder, and how it is accepted.
 
-    From the closed-form start, or from the weights of a models folder `start`. `places`: where
-    adapters go, for an architecture that inspection does not know. `out`: the folder that the
-    package is written to; None: its place in the models folder. The acceptance test stands in the
-    card too, and in `run`/acceptance.json. Raises FileNotFoundError or ValueError with the remedy,
-    before the training, if the model cannot have a renderer.
+    From the closed-form start, from the weights of a models folder `start`, or from the renderer
+    of another model, `like`, carried over in closed form. `places`: where adapters go, for an
+    architecture that inspection does not know. `out`: the folder that the package is written to;
+    None: its place in the models folder. The acceptance test stands in the card too, and in
+    `run`/acceptance.json. Raises FileNotFoundError or ValueError with the remedy, before the
+    training, if the model cannot have a renderer.
     """
     check_name(renderer_name(model))
     folder = out or (models_dir() / renderer_weights(model)).parent
@@ -129,12 +134,14 @@ def train_renderer(
         space.encoder,
         space.reader,
         renderer.to(device),
-        _plan(minutes, steps, seed, device, start),
+        _plan(minutes, steps, seed, device, start, like),
         run / CHECKPOINT,
         train_encoder=False,
         report=report,
         calibrated=start is not None,
     )
+    if like is not None and start is None and training.step == 0:
+        _carry_over(like, space, Speaker(language_model, renderer), seed, report)
     training.run()
     found = acceptance(
         language_model,
@@ -147,6 +154,8 @@ def train_renderer(
     card["acceptance"] = found.verdict
     if start is not None:
         card["start"] = str(start)
+    elif like is not None:
+        card["start"] = f"the renderer of {renderer_name(like)}, carried over"
     save_renderer(renderer, language_model, card, folder)
     told = {"model": renderer_name(model), "space_id": space.space_id, "accepted": found.accepted}
     figures = json.dumps(told | found.as_dict() | {"scores": card["scores"]}, indent=1)
@@ -155,11 +164,35 @@ def train_renderer(
     return found
 
 
-def _plan(minutes: float, steps: int, seed: int, device: str, start: Path | None) -> TrainingPlan:
+def _plan(
+    minutes: float,
+    steps: int,
+    seed: int,
+    device: str,
+    start: Path | None,
+    like: str | None = None,
+) -> TrainingPlan:
     plan = TrainingPlan(minutes=minutes, steps=steps, seed=seed)
     if device != "cpu":
         plan = plan.on_gpu(os.cpu_count() or 2)
-    return plan if start is None else plan.going_on()
+    if start is not None:
+        return plan.going_on()
+    return plan if like is None else plan.transferred()
+
+
+def _carry_over(
+    like: str, space: SemanticSpace, target: Speaker, seed: int, report: Report
+) -> None:
+    """Start the target's renderer from that of the model `like`."""
+    model = LanguageModel(like, target.model.device)
+    embeddings = TokenEmbeddings(model.model)
+    renderer = Renderer.load(model.architecture, space.space_id, space.reader, embeddings)
+    source = Speaker(model, renderer.to(model.device))
+    if fast_bfloat16(model.device):
+        to_mixed_precision(model.model)
+    transfer = RendererTransfer(Correspondence(space, source, target, seed))
+    explained = transfer.apply(lambda done, total: report({"read": done, "of": total}))
+    report({"event": "carried over", "from": like, **explained})
 
 
 def _new_renderer(

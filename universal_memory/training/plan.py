@@ -16,7 +16,8 @@ class TrainingPlan(Schedule):
 
     `closed_share`: of the batches at the start, in the closed vocabulary; it falls to 0.1.
     `composition_from`: share of it from which on files are composed, and hold several facts more
-    often. `parts`: of a batch, by length of the sequences. `workers`: processes that make batches,
+    often. `copied_rate`: of what knows of memories alone, of the rate of the rest of a renderer.
+    `parts`: of a batch, by length of the sequences. `workers`: processes that make batches,
     0 for the training's own.
     """
 
@@ -30,6 +31,7 @@ class TrainingPlan(Schedule):
     words_weight: float = 0.3
     recital_weight: float = 0.5
     clip: float = 1.0
+    copied_rate: float = 1.0
     validate_every: int = 300
     shape: BatchShape = field(default_factory=lambda: BatchShape(recitals=4))
 
@@ -42,6 +44,10 @@ class TrainingPlan(Schedule):
         return replace(
             self, accumulate=1, parts=1, workers=max(1, cores - 2), validate_every=1500, shape=shape
         )
+
+    def transferred(self) -> TrainingPlan:
+        """The same from a renderer of another model: what was copied is nearly right already."""
+        return replace(self, copied_rate=0.3)
 
     def going_on(self) -> TrainingPlan:
         """The same from trained weights: all words, composition at once, and little to recite."""
