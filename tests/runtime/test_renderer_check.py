@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from universal_memory.memory.signing import Signer
 from universal_memory.rendering.packages.model_identity import ModelIdentity
 from universal_memory.rendering.packages.package import write_manifest
+from universal_memory.rendering.places import Places
 from universal_memory.rendering.renderer import Renderer, RendererConfig
 from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.runtime.language_model import LanguageModel
@@ -129,3 +130,25 @@ def test_a_fine_tuned_base_is_a_warning_and_another_vocabulary_a_failure(
     told = next(check.message for check in report.checks if check.name == "base_model")
     assert not report.good and report.language_model is None
     assert "another model" in told and "tokens" in told and "remedy" in told
+
+
+def test_the_places_are_those_of_the_package(
+    folder: Path, models: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    from tiny_models import tiny_model
+
+    other = Path(shutil.copytree(tiny_folder, tmp_path / "other"))
+    tiny_model("gptj", vocabulary=900).save_pretrained(str(other))  # its places are not known
+    report = check_renderer(folder, models, model=str(other))
+    told = next(check.message for check in report.checks if check.name == "base_model")
+    assert not report.good and "another model than" in told and "model.layers" in told
+
+    model = LanguageModel(str(other), places=Places(target="mlp.fc_out"))
+    config = RendererConfig.for_architecture(model.architecture, SPACE)
+    reader, tokens = SlotReader(torch.randn(10, 44)), torch.zeros(6, 10, 4, dtype=torch.int64)
+    renderer = Renderer(config, reader, TokenEmbeddings(model.model), tokens)
+    package = tmp_path / "strange"
+    save_weights(package / "renderer.safetensors", renderer, {"config": asdict(config)})
+    identity = ModelIdentity.of(model.model, model.architecture, model.tokenizer)
+    write_manifest(package, "strange", identity)
+    assert states(check_renderer(package, models, model=str(other)))["base_model"] == "ok"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from universal_memory.commands import bench_routing
+from universal_memory.commands import bench_inside, bench_routing
 from universal_memory.commands.console import echo_table
 from universal_memory.commands.figures import (
     JsonFileOption,
@@ -19,7 +19,7 @@ from universal_memory.commands.figures import (
 
 app = typer.Typer(add_completion=False, help="Speeds and limits of the real parts.")
 
-ModelOption = Annotated[str, typer.Option(help="Packaged name or folder.")]
+ModelOption = Annotated[str, typer.Option(help="As for `ump train`.")]
 SplitOption = Annotated[
     str, typer.Option(help="Of the corpus: new_combinations, held_out or unseen_families.")
 ]
@@ -28,6 +28,8 @@ BatchOption = Annotated[int, typer.Option(min=1, help="Questions decoded at once
 
 app.command()(bench_routing.routing)
 app.command()(bench_routing.passports)
+app.command()(bench_inside.trace)
+app.command()(bench_inside.labels)
 
 
 @app.callback()

@@ -61,7 +61,7 @@ def routing(
 
 
 def passports(
-    model: Annotated[str, typer.Option(help="Packaged name or folder.")] = "smollm2-135m",
+    model: Annotated[str, typer.Option(help="As for `ump train`.")] = "smollm2-135m",
     files: Annotated[int, typer.Option(min=4, help="Memory files.")] = 48,
     output: JsonFileOption = None,
 ) -> None:

@@ -62,7 +62,7 @@ def check_renderer_package(
         Path | None, typer.Option(help="Folder of *.pub keys: require a signature by one of them.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Its base model: a name or a folder; else its own name.")
+        str | None, typer.Option(help="Its base model, as for `ump train`; else its own name.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave the acceptance test out.")] = False,
 ) -> None:

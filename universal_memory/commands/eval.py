@@ -18,7 +18,7 @@ MODES = "memory,oracle,shuffled,none,context,rag,manner"
 @app.command()
 def evaluate(
     file: Annotated[Path, typer.Argument(help="Episodes with questions, JSONL.")],
-    model: Annotated[str, typer.Option(help="Packaged name or folder.")] = "smollm2-135m",
+    model: Annotated[str, typer.Option(help="As for `ump train`.")] = "smollm2-135m",
     modes: Annotated[str, typer.Option(help="Comma-separated modes.")] = MODES,
     top_k: Annotated[int, typer.Option(help="Files fused in mode memory, texts in rag.")] = 3,
     limit: Annotated[int, typer.Option(help="Ask only the first N questions; 0: all.")] = 0,

@@ -24,7 +24,7 @@ TrustedOption = Annotated[
 ]
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", help="Its base model: a name or a folder; else the renderer's name."),
+    typer.Option("--model", help="Its base model, as for `ump train`; else the renderer's name."),
 ]
 
 

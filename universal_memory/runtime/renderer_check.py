@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from universal_memory.checks import FAILED, OK, SKIPPED, WARNING, Check, passed
+from universal_memory.rendering.architecture import UnknownArchitectureError
 from universal_memory.rendering.packages.installation import check_space
 from universal_memory.rendering.packages.manifest import Manifest, PackageError
 from universal_memory.rendering.packages.model_identity import ModelIdentity
@@ -97,7 +98,10 @@ def _base_model(report: RendererReport, manifest: Manifest, model: str | None) -
         report.add("base_model", SKIPPED, f"{name} is no packaged model: name its folder, --model")
         return
     try:
-        language_model = LanguageModel(name)
+        language_model = LanguageModel(name, places=manifest.base_model.architecture.places)
+    except UnknownArchitectureError as error:
+        report.add("base_model", FAILED, f"the package is for another model than {name}: {error}")
+        return
     except FileNotFoundError as error:
         state = SKIPPED if model is None else FAILED
         report.add("base_model", state, f"{error}; remedy: name its folder with --model")
