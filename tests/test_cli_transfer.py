@@ -69,6 +69,17 @@ def test_signed_by_one_robot_taken_in_by_another(ump: Ump, tmp_path: Path, own: 
     assert ump("memory", "inspect", own[0], "--store", home, "--json").json["signed_by"] == key_id
 
 
+def test_verify_tells_what_a_strict_robot_passes_over(
+    ump: Ump, tmp_path: Path, own: list[str]
+) -> None:
+    (tmp_path / "unsigned.ump").write_bytes(make(3).to_bytes())
+    assert ump("memory", "import", tmp_path / "unsigned.ump").code == 0
+    assert ump("memory", "verify").code == 0
+    strict = ump("memory", "verify", "--require-signature", "--json")
+    assert strict.code == 1
+    assert [problem["name"] for problem in strict.json["problems"]] == [make(3).id]
+
+
 def test_quarantine_is_emptied(ump: Ump, tmp_path: Path, own: list[str]) -> None:
     (tmp_path / "cut.ump").write_bytes(make(3).to_bytes()[:900])
     assert ump("memory", "import", tmp_path / "cut.ump").code == 1

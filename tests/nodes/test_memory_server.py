@@ -282,6 +282,7 @@ def test_only_what_a_trusted_key_signed_gets_in(
         other.add(memory(3), Provenance(text="of this robot's own compiler"))
     graph.wait(lambda: memory(3).id in served.answerer.index, "the robot's own memory")
     assert memory(2).id not in served.answerer.index
+    graph.wait(lambda: graph.value("memory_server", "files passed over") == "1", "the count")
 
 
 def test_what_is_handed_out_is_signed(

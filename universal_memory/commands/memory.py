@@ -20,7 +20,14 @@ from universal_memory.commands.console import (
     root_of,
     stamp_text,
 )
-from universal_memory.commands.transfer import export_memories, import_memories, quarantine
+from universal_memory.commands.transfer import (
+    SignatureOption,
+    TrustedOption,
+    export_memories,
+    import_memories,
+    policy,
+    quarantine,
+)
 from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.memory.errors import StoreLocked
 from universal_memory.memory.record import Record
@@ -105,9 +112,16 @@ def inspect(
 
 
 @app.command()
-def verify(store: StoreOption = None, as_json: JsonOption = False) -> None:
+def verify(
+    store: StoreOption = None,
+    require_signature: SignatureOption = False,
+    trusted: TrustedOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Re-hash every file and compare files with the ledger; exit code 1 if anything is wrong."""
-    with MemoryStore(root_of(store), read_only=True) as memories:
+    root = root_of(store)
+    keys = policy(root, require_signature, trusted)
+    with MemoryStore(root, read_only=True, trusted=keys) as memories:
         report = memories.verify()
     if as_json:
         echo_json(asdict(report))

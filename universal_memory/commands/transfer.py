@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,18 @@ from universal_memory.commands.console import (
 from universal_memory.memory.signing import Signer, load_trusted
 from universal_memory.memory.store import MemoryStore
 from universal_memory.memory.trust import TrustStore
+
+SignatureOption = Annotated[
+    bool,
+    typer.Option(
+        "--require-signature",
+        help="Refuse files of others that no trusted key signed (`ump key`).",
+    ),
+]
+TrustedOption = Annotated[
+    Path | None,
+    typer.Option("--trusted", help="The same, by a folder of *.pub keys of your own."),
+]
 
 
 class NothingFound(RuntimeError):
@@ -76,16 +89,8 @@ def import_memories(
     paths: Annotated[list[Path], typer.Argument(help=".ump files, folders or .tar bundles.")],
     store: StoreOption = None,
     space: Annotated[str | None, typer.Option(help="Refuse files of another space id.")] = None,
-    require_signature: Annotated[
-        bool,
-        typer.Option(
-            "--require-signature", help="Refuse files that no trusted key signed (`ump key`)."
-        ),
-    ] = False,
-    trusted: Annotated[
-        Path | None,
-        typer.Option(help="Folder of *.pub keys: refuse files that none of them signed."),
-    ] = None,
+    require_signature: SignatureOption = False,
+    trusted: TrustedOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take in memory files of another robot; exit code 1 if any was refused, or none was found.
@@ -96,7 +101,7 @@ def import_memories(
     from universal_memory.routing.index import PassportIndex
 
     root = root_of(store)
-    keys = load_trusted(trusted) if trusted else TrustStore.of(root) if require_signature else None
+    keys = policy(root, require_signature, trusted)
     with MemoryStore(root, space_id=space, trusted=keys) as memories:
         reports = [memories.import_path(path) for path in paths]
         PassportIndex.open(memories)
@@ -134,6 +139,15 @@ def quarantine(
             [(file.path, file.name, file.reason) for file in files],
         )
     typer.echo(f"{len(files)} files in quarantine{', deleted' if clear else ''}")
+
+
+def policy(
+    root: Path, require_signature: bool, trusted: Path | None
+) -> Mapping[str, bytes] | None:
+    """Whose signatures count for the store at `root`; None: nobody has to sign."""
+    if trusted is not None:
+        return load_trusted(trusted)
+    return TrustStore.of(root) if require_signature else None
 
 
 def _found(

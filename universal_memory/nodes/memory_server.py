@@ -132,7 +132,7 @@ class MemoryServer(ManagedNode):
             MemoryCompiled, "memory_compiled", self._learn, EVERY_ONE
         )
         self._version = self._desk.store.version()
-        self._desk.memories.index.synchronise(self._desk.store)
+        self._synchronise(self._desk)
         self._follower = self.create_timer(
             FOLLOW_SECONDS, self._follow, MutuallyExclusiveCallbackGroup(), self._steady
         )
@@ -160,6 +160,7 @@ class MemoryServer(ManagedNode):
         return {
             "model": self.parameters["model"],
             "files": message.files,
+            "files passed over": self._desk.memories.index.left_out if self._desk else 0,
             "questions answered": message.queries_total,
             "questions refused": message.queries_rejected,
             "questions failed": message.queries_failed,
@@ -200,11 +201,21 @@ class MemoryServer(ManagedNode):
         try:
             version = desk.store.version()
             if version != self._version:
-                desk.memories.index.synchronise(desk.store)
+                self._synchronise(desk)
                 self._version = version  # of before: what changed meanwhile is seen next time
         except EXPECTED as error:
             if self.health.refuse("store", str(error)):
                 self.get_logger().warning(str(error))
+
+    def _synchronise(self, desk: Desk) -> None:
+        """Make the index like the store, and say what of the store is passed over."""
+        index = desk.memories.index
+        index.synchronise(desk.store)
+        if index.left_out:
+            self.get_logger().warning(
+                f"{index.left_out} files of the store are passed over: damaged, of another space, "
+                "or not signed by a trusted key; `ump memory verify --require-signature` says which"
+            )
 
     def _query(
         self, request: QueryMemory.Request, response: QueryMemory.Response

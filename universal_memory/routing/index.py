@@ -56,12 +56,14 @@ def ids_digest(ids: Iterable[str]) -> str:
 class PassportIndex:
     """Passports of memories, searched by cosine. Thread-safe.
 
+    `left_out`: how many memories the store refused to read when last synchronised.
     Passports and questions are float32 [1024]; they need not be unit norm, zero is refused.
     Passports are kept in 16 bits a number.
     """
 
     def __init__(self) -> None:
         self.dimensions = DIMENSIONS
+        self.left_out = 0
         self._lock = threading.RLock()
         self._ids: list[str] = []  # of the rows
         self._rows: dict[str, int] = {}
@@ -142,7 +144,8 @@ class PassportIndex:
     def synchronise(self, store: MemoryStore) -> bool:
         """Make the index hold exactly the readable memories of `store`; whether that changed it.
 
-        Memories the store refuses to read (damaged, of another space) are left out.
+        Memories the store refuses to read (damaged, of another space, of a maker it does not trust)
+        are left out, and counted.
         """
         wanted = set(store.ids())
         with self._lock:
@@ -150,17 +153,20 @@ class PassportIndex:
             gone = self._rows.keys() - wanted
         for memory_id in gone:
             self.remove(memory_id)
-        added = 0
+        added = left_out = 0
         for start in range(0, len(missing), _BATCH):
             readable: dict[str, NDArray[np.float32]] = {}
             for memory_id in missing[start : start + _BATCH]:
                 try:
                     readable[memory_id] = store.get(memory_id).passport
-                except (MemoryFileError, MemoryNotFound):
+                except MemoryNotFound:
                     continue
+                except MemoryFileError:
+                    left_out += 1
             if readable:
                 self.add(list(readable), np.stack(list(readable.values())))
                 added += len(readable)
+        self.left_out = left_out
         return bool(gone) or added > 0
 
     def ids(self) -> list[str]:
