@@ -156,6 +156,19 @@ def test_a_damaged_file_is_healed_by_adding_it_again(store: MemoryStore, make: M
     assert store.get(memory_id) == make(1) and store.verify().problems == []
 
 
+def test_a_rebuilt_ledger_still_knows_what_others_signed(tmp_path: Path, make: Maker) -> None:
+    with MemoryStore(tmp_path) as store:
+        store.add(make(1), Provenance(text="own"))
+        store.add(make(2, signer=Signer.generate()), Provenance(imported=True))
+    for path in tmp_path.glob("ledger.sqlite*"):
+        path.unlink()
+    MemoryStore(tmp_path).reindex()
+    strict = MemoryStore(tmp_path, trusted={})
+    assert strict.get(make(1).id) == make(1)
+    with pytest.raises(SignatureError):
+        strict.get(make(2).id)
+
+
 def test_reindex_rebuilds_a_lost_ledger_and_keeps_a_good_one(
     store: MemoryStore, make: Maker
 ) -> None:

@@ -264,7 +264,9 @@ class MemoryStore:
                 report.kept += 1
                 row = rows.pop(memory_id, None)
                 if row is None:
-                    row = Record(file.id, file.counter, file.space_id, file.key_id)
+                    # Files are signed when they are handed out: a signed one came from another.
+                    origin = Provenance(imported=bool(file.signature))
+                    row = Record(file.id, file.counter, file.space_id, file.key_id, origin)
                     report.without_provenance.append(memory_id)
                 if self.ledger.get(memory_id) != row:
                     self.ledger.insert(row)
