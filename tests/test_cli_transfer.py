@@ -69,6 +69,19 @@ def test_signed_by_one_robot_taken_in_by_another(ump: Ump, tmp_path: Path, own: 
     assert ump("memory", "inspect", own[0], "--store", home, "--json").json["signed_by"] == key_id
 
 
+def test_a_running_server_and_compiler_are_not_in_the_way(
+    ump: Ump, tmp_path: Path, own: list[str]
+) -> None:
+    ump("memory", "export", tmp_path / "out.tar", "--all")
+    with MemoryStore(tmp_path / "b") as store, store.lock("server"), store.lock("compiler"):
+        version = store.version()
+        imported = ("memory", "import", tmp_path / "out.tar", "--store", tmp_path / "b")
+        assert ump(*imported).code == 0
+        assert store.version() != version  # what the server looks at
+        assert sorted(store.ids()) == sorted(own)
+        assert ump(*imported, "--json").json["added"] == []
+
+
 def test_verify_tells_what_a_strict_robot_passes_over(
     ump: Ump, tmp_path: Path, own: list[str]
 ) -> None:

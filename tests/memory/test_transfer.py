@@ -91,9 +91,8 @@ def test_quarantine_lists_what_it_holds_until_it_is_taken_in_or_thrown_out(
     reasons = [problem.reason for problem in strict.import_path(tmp_path).refused]
     assert all(reason.startswith(f"signature: signed by {maker.key_id}") for reason in reasons)
     kept = strict.quarantined()
-    assert [(file.name, file.reason) for file in kept] == [
-        (str(tmp_path / f"{seed}.ump"), reason) for seed, reason in zip((1, 2), reasons, strict=True)
-    ]
+    assert [file.name for file in kept] == [str(tmp_path / f"{seed}.ump") for seed in (1, 2)]
+    assert [file.reason for file in kept] == reasons
     assert strict.ids() == [] and kept[0].path.read_bytes() == (tmp_path / "1.ump").read_bytes()
     # The maker is trusted now: what waits in quarantine is offered again.
     trusting = MemoryStore(store.root, trusted={maker.key_id: maker.public_key})
