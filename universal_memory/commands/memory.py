@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from universal_memory.commands.console import (
@@ -20,6 +19,7 @@ from universal_memory.commands.console import (
     root_of,
     stamp_text,
 )
+from universal_memory.commands.inspect import inspect
 from universal_memory.commands.transfer import (
     SignatureOption,
     TrustedOption,
@@ -78,40 +78,6 @@ def list_memories(
 
 
 @app.command()
-def inspect(
-    memory_id: Annotated[str, typer.Argument(help="Memory id, or its first digits (4+).")],
-    store: StoreOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show one memory: what is in the file and what the ledger knows of it."""
-    with MemoryStore(root_of(store), read_only=True) as memories:
-        memory_id = memories.resolve(memory_id)
-        file, path = memories.get(memory_id), memories.path_of(memory_id)
-        record = memories.record(memory_id)
-    norms = np.linalg.norm(file.usv, axis=1)
-    shown: dict[str, Any] = {
-        "id": file.id,
-        "path": str(path),
-        "bytes": path.stat().st_size,
-        "space_id": file.space_id,
-        "counter": file.counter,
-        "signed_by": file.key_id or None,
-        "slot_norm_lowest": round(float(norms.min()), 3),
-        "slot_norm_highest": round(float(norms.max()), 3),
-        "provenance": asdict(record.provenance) if record else None,
-    }
-    if as_json:
-        echo_json(shown)
-        return
-    provenance = shown.pop("provenance") or {}
-    for name in ("compiled_stamp", "start_stamp", "end_stamp"):
-        if name in provenance:
-            provenance[name] = stamp_text(provenance[name])
-    fields = [*shown.items(), *provenance.items()]
-    echo_table(("field", "value"), [(n, "-" if v in (None, "", ()) else v) for n, v in fields])
-
-
-@app.command()
 def verify(
     store: StoreOption = None,
     require_signature: SignatureOption = False,
@@ -131,6 +97,7 @@ def verify(
     _exit_if(bool(report.problems))
 
 
+app.command()(inspect)
 app.command("export")(export_memories)
 app.command("import")(import_memories)
 app.command()(quarantine)
