@@ -65,6 +65,7 @@ def installed(monkeypatch: pytest.MonkeyPatch, space: SemanticSpace) -> None:
 def test_the_file_and_where_it_came_from(ump: Ump, ids: list[str]) -> None:
     shown = ump("memory", "inspect", ids[0][:8], "--json").json
     assert (shown["id"], shown["space_id"], shown["counter"]) == (ids[0], SPACE, 1)
+    assert shown["bytes"] == Path(shown["path"]).stat().st_size and shown["signed_by"] is None
     assert shown["slot_norms"] == pytest.approx([16.0] * 16, abs=0.1)
     origin = shown["provenance"]
     assert (origin["source"], origin["streams"]) == ("bag_7", ["audio/kitchen"])

@@ -117,15 +117,6 @@ def test_list_shows_memories_without_a_row(ump: Ump, root: Path, ids: list[str])
     assert "unknown" in ump("memory", "list").out
 
 
-def test_inspect(ump: Ump, ids: list[str]) -> None:
-    shown = ump("memory", "inspect", ids[0][:8], "--json").json
-    assert shown["id"] == ids[0] and shown["space_id"] == "test-space/1"
-    assert shown["bytes"] == len(make(1).to_bytes()) and shown["signed_by"] is None
-    assert shown["provenance"]["text"] == "Anna said: my tea should be weak."
-    table = ump("memory", "inspect", ids[0]).out
-    assert ids[0] in table and "my tea should be weak" in table
-
-
 def test_control_characters_never_reach_the_terminal(ump: Ump, root: Path) -> None:
     with MemoryStore(root) as store:
         memory_id = store.add(make(1), Provenance(source="bag\x1b[2J", text="[red]a\nb\x07"))

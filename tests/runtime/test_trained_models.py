@@ -14,6 +14,8 @@ from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.memory.store import MemoryStore
 from universal_memory.runtime.answerer import Answerer
 from universal_memory.runtime.compiler import Compiler
+from universal_memory.runtime.inspection import replies
+from universal_memory.runtime.trace import trace
 
 pytestmark = pytest.mark.slow
 
@@ -81,6 +83,26 @@ def test_another_memory_does_not_know(answerer: Answerer) -> None:
         assert wanted not in answerer.answer(question, top_k=1, min_relevance=0.0).answer.lower()
     finally:
         answerer.index.synchronise(answerer.store)
+
+
+def test_a_trace_names_the_word_that_was_said(answerer: Answerer) -> None:
+    right = 0
+    for question, (text, wanted) in FACTS.items():
+        found = trace(answerer, question, max_tokens=8)
+        if found.anatomy is not None:
+            top = found.anatomy.firings(1, token=0)[0]
+            record = answerer.store.record(top.rank.memory_id)
+            assert record is not None
+            own = record.provenance.text == text
+            right += own and wanted.lower().startswith(top.rank.piece.lower())
+            assert top.effect > 5.0
+    assert right >= 4
+
+
+def test_a_memory_alone_recites_itself(answerer: Answerer) -> None:
+    texts = {record.id: record.provenance.text for record in answerer.store.records()}
+    recited = [replies(answerer, one, ["Recall."])[0].answer == texts[one] for one in texts]
+    assert sum(recited) >= 3
 
 
 def test_special_tokens_in_a_question_are_text(answerer: Answerer) -> None:
