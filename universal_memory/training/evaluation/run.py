@@ -14,9 +14,11 @@ import torch
 from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.experience.episode import MAX_EVENTS, EpisodeCutter
 from universal_memory.memory.store import MemoryStore
+from universal_memory.routing.passport import PassportEncoder
 from universal_memory.runtime.answerer import Answerer
 from universal_memory.runtime.compiler import Compiler
-from universal_memory.training.evaluation.dataset import compile_dataset, load_dataset
+from universal_memory.space.semantic_space import SemanticSpace
+from universal_memory.training.evaluation.dataset import Dataset, compile_dataset, load_dataset
 from universal_memory.training.evaluation.decoding import decode
 from universal_memory.training.evaluation.modes import Modes
 from universal_memory.training.evaluation.scores import Score, score, summary
@@ -45,45 +47,13 @@ def evaluate(
     if unknown := sorted(set(modes) - set(ALL_MODES)):
         raise ValueError(f"unknown mode {', '.join(unknown)}; there are: {', '.join(ALL_MODES)}")
     dataset = load_dataset(path)
-    with tempfile.TemporaryDirectory() as scratch:
-        root = Path(scratch)
-        with (
-            MemoryStore(root) as store,
-            RollingBuffer(root / "buffer.sqlite", max_seconds=float(10**9)) as buffer,
-        ):
-            answerer = Answerer.load(store, model)
-            cutter = EpisodeCutter(count=answerer.space.tower.count, max_events=max_events)
-            compiler = Compiler(answerer.space, answerer.passport_encoder, store, buffer, cutter)
-            files = compile_dataset(dataset, compiler, buffer)
-            answerer.index.synchronise(store)
-            asked = Modes(dataset, files, answerer, top_k)
-            questions = dataset.questions[: limit or None]
-            rows: dict[str, Any] = {}
-            answers: list[dict[str, Any]] = [
-                {"q": question.text, "accepted": list(question.answers)} for question in questions
-            ]
-            for name in modes:
-                scores: list[Score] = []
-                for start in range(0, len(questions), batch):
-                    part = questions[start : start + batch]
-                    prepared = [asked.by_name[name](question) for question in part]
-                    started = time.perf_counter()
-                    texts = decode(answerer.language_model, prepared, max_tokens)
-                    generate_ms = 1000 * (time.perf_counter() - started) / len(part)
-                    for place, (question, ready, text) in enumerate(
-                        zip(part, prepared, texts, strict=True), start
-                    ):
-                        stages = {
-                            "route": ready.route_ms,
-                            "load": ready.load_ms,
-                            "render": ready.render_ms,
-                            "generate": generate_ms,
-                        }
-                        scores.append(score(text, question.answers, len(ready.prompt), stages))
-                        answers[place][name] = text
-                    advance(name, start + len(part), len(questions))
-                rows[name] = summary(scores)
-            stored = len(store)
+    with tempfile.TemporaryDirectory() as scratch, MemoryStore(Path(scratch)) as store:
+        answerer = Answerer.load(store, model)
+        files = compile_into(store, dataset, answerer.space, answerer.passport_encoder, max_events)
+        answerer.index.synchronise(store)
+        asked = Modes(dataset, files, answerer, top_k)
+        rows, answers = ask(asked, modes, limit, batch, max_tokens, advance)
+        stored = len(store)
     return {
         "file": path.name,
         "model": model,
@@ -96,3 +66,55 @@ def evaluate(
         "modes": rows,
         "answers": answers,
     }
+
+
+def compile_into(
+    store: MemoryStore,
+    dataset: Dataset,
+    space: SemanticSpace,
+    passports: PassportEncoder,
+    max_events: int = MAX_EVENTS,
+) -> list[list[str]]:
+    """Compile all episodes the way a robot does, without a language model; the ids of each."""
+    cutter = EpisodeCutter(count=space.tower.count, max_events=max_events)
+    with RollingBuffer(store.root / "buffer.sqlite", max_seconds=float(10**9)) as buffer:
+        return compile_dataset(dataset, Compiler(space, passports, store, buffer, cutter), buffer)
+
+
+def ask(
+    asked: Modes,
+    modes: Sequence[str],
+    limit: int,
+    batch: int,
+    max_tokens: int,
+    advance: Advance = lambda mode, done, total: None,
+) -> tuple[dict[str, dict[str, float]], list[dict[str, Any]]]:
+    """Summaries of the scores in every mode, and all answers."""
+    questions = asked.dataset.questions[: limit or None]
+    model = asked.answerer.language_model
+    rows: dict[str, dict[str, float]] = {}
+    answers: list[dict[str, Any]] = [
+        {"q": question.text, "accepted": list(question.answers)} for question in questions
+    ]
+    for name in modes:
+        scores: list[Score] = []
+        for start in range(0, len(questions), batch):
+            part = questions[start : start + batch]
+            prepared = [asked.by_name[name](question) for question in part]
+            started = time.perf_counter()
+            texts = decode(model, prepared, max_tokens)
+            generate_ms = 1000 * (time.perf_counter() - started) / len(part)
+            for place, (question, ready, text) in enumerate(
+                zip(part, prepared, texts, strict=True), start
+            ):
+                stages = {
+                    "route": ready.route_ms,
+                    "load": ready.load_ms,
+                    "render": ready.render_ms,
+                    "generate": generate_ms,
+                }
+                scores.append(score(text, question.answers, len(ready.prompt), stages))
+                answers[place][name] = text
+            advance(name, start + len(part), len(questions))
+        rows[name] = summary(scores)
+    return rows, answers

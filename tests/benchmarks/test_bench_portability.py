@@ -1,0 +1,55 @@
+"""Several models on the same files: what is read by all, and how it is compared."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import runner
+
+from universal_memory.benchmarks import portability as bench
+from universal_memory.benchmarks.portability import UNKNOWN, Column, portability
+
+COLUMNS = (Column("words", "held_out", 1), Column("long", "long", 1, "f1"))
+
+
+@pytest.fixture
+def fused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "_fused", lambda *_: {"two": {"memory": 0.5}})
+
+
+@pytest.mark.slow
+def test_a_model_beside_itself_recalls_the_same_of_the_same_files(fused: None) -> None:
+    told: list[tuple[str, int, int]] = []
+    found = portability(
+        ["smollm2-135m"] * 2, 3, 2, columns=COLUMNS, advance=lambda *what: told.append(what)
+    )
+    assert found["files"] == 6 and len(found["files_digest"]) == 64
+    rows = {row["set"]: row for row in found["rows"]}
+    assert list(rows) == ["words", UNKNOWN, "long", "two"]
+    words = rows["words"]["scores"]["smollm2-135m"]
+    assert words["oracle"] >= 2 / 3 and words["shuffled"] == 0.0
+    for row in found["rows"]:
+        ratios = row["ratios"]["smollm2-135m"]
+        assert "shuffled" not in ratios and all(ratio == 1.0 for ratio in ratios.values())
+    assert rows[UNKNOWN]["scores"]["smollm2-135m"]["memory"] > 0.5
+    assert told[-1] == ("smollm2-135m", 3, 3)
+
+
+def test_the_command_prints_a_table_a_mode_and_writes_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = {"a": {"memory": 0.8, "oracle": 0.9, "shuffled": 0.0}, "b": {"memory": 0.4}}
+    figures: dict[str, Any] = {
+        "space_id": "s", "files": 2, "files_digest": "d" * 64,
+        "rows": [{"set": "words", "scores": scores, "ratios": {"b": {"memory": 0.5}}}],
+    }  # fmt: skip
+    monkeypatch.setattr(bench, "portability", lambda *_given, **_named: figures)
+    path = tmp_path / "figures.json"
+    done = runner(capsys)("bench", "portability", "--models", "a, b", "--json", path)
+    assert done.code == 0, done.err
+    assert "2 files of space s (ids dddddddddddd)" in done.out
+    assert "ratio b" in done.out and "0.500" in done.out
+    assert json.loads(path.read_text())["rows"] == figures["rows"]
