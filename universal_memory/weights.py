@@ -22,7 +22,15 @@ def save_weights(path: Path, module: nn.Module, card: dict[str, Any]) -> None:
     Integers are kept, in 32 bits.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: _small(value) for name, value in module.state_dict().items()}
+    _save(path, {name: _small(value) for name, value in module.state_dict().items()}, card)
+
+
+def rewrite_card(path: Path, card: dict[str, Any]) -> None:
+    """Another card for the weights in a file, which stay as they are."""
+    _save(path, load_file(str(path)), card)
+
+
+def _save(path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
     scratch = path.with_suffix(".partial")
     save_file(tensors, str(scratch), metadata={"card": json.dumps(card, sort_keys=True)})
     scratch.replace(path)

@@ -11,7 +11,9 @@ from safetensors.numpy import save_file
 from universal_memory.space.golden import GoldenVectors
 from universal_memory.weights import WeightsError
 
-GOLDEN = GoldenVectors("s/1", ("one", "zwei é"), np.ones((2, 16, 256), np.float32))
+GOLDEN = GoldenVectors(
+    "s/1", ("one", "zwei é"), np.ones((2, 16, 256), np.float32), np.eye(2, 1024, dtype=np.float32)
+)
 
 
 def test_come_back(tmp_path: Path) -> None:
@@ -19,6 +21,7 @@ def test_come_back(tmp_path: Path) -> None:
     loaded = GoldenVectors.load(tmp_path / "g.safetensors")
     assert (loaded.space_id, loaded.texts) == (GOLDEN.space_id, GOLDEN.texts)
     assert np.array_equal(loaded.usv, GOLDEN.usv)
+    assert np.array_equal(loaded.passport, GOLDEN.passport)
 
 
 @pytest.mark.parametrize(
@@ -36,9 +39,17 @@ def test_others_are_refused(
     tmp_path: Path, shape: tuple[int, ...], metadata: dict[str, str] | None
 ) -> None:
     path = tmp_path / "g.safetensors"
-    save_file({"usv": np.ones(shape, np.float32)}, path, metadata=metadata)
+    save_file({"usv": np.ones(shape, np.float32), "passport": GOLDEN.passport}, path, metadata)
     with pytest.raises(WeightsError, match="remedy: write it with"):
         GoldenVectors.load(path)
+
+
+def test_every_text_has_a_passport(tmp_path: Path) -> None:
+    path, metadata = tmp_path / "g.safetensors", {"space_id": "s/1", "texts": '["one", "two"]'}
+    for tensors in ({"usv": GOLDEN.usv}, {"usv": GOLDEN.usv, "passport": GOLDEN.passport[:1]}):
+        save_file(tensors, path, metadata)
+        with pytest.raises(WeightsError, match="remedy: write it with"):
+            GoldenVectors.load(path)
 
 
 def test_missing_and_damaged_files_name_the_remedy(tmp_path: Path) -> None:

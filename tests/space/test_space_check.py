@@ -12,7 +12,8 @@ import pytest
 from safetensors import safe_open
 
 from universal_memory.resources import models_dir
-from universal_memory.space.golden import NAME, GoldenVectors
+from universal_memory.routing.passport import PassportEncoder
+from universal_memory.space.golden import NAME, GoldenVectors, PassportsOf
 from universal_memory.space.semantic_space import SemanticSpace, id_suffix
 from universal_memory.space.space_check import TOLERANCE, check_space_folder, load_space
 from universal_memory.space.text_tower import TextTower
@@ -29,11 +30,15 @@ def folder(tmp_path: Path) -> Path:
     return Path(shutil.copytree(models_dir() / "space", tmp_path / "space"))
 
 
+def passports_over(space: SemanticSpace) -> PassportsOf:
+    return PassportEncoder.load(space).passports
+
+
 def states(folder: Path, tower: TextTower) -> dict[str, str]:
-    return {check.name: check.state for check in check_space_folder(folder, tower)}
+    return {check.name: check.state for check in check_space_folder(folder, passports_over, tower)}
 
 
-GOOD = dict.fromkeys(("weights", "space_id", "slot_norm", "golden", "reading"), "ok")
+GOOD = dict.fromkeys(("weights", "space_id", "slot_norm", "golden", "passports", "reading"), "ok")
 
 
 def test_the_space_of_the_repository_conforms(tower: TextTower) -> None:
@@ -77,6 +82,11 @@ def test_golden_vectors_have_a_tolerance(folder: Path, tower: TextTower) -> None
         assert states(folder, tower)["golden"] == state
     replace(golden, space_id="other/1").save(folder / NAME)
     assert states(folder, tower)["golden"] == "failed"
+    turned = np.roll(golden.passport, 1, axis=1)
+    for passport in (turned, golden.passport[:, :9]):
+        replace(golden, passport=passport).save(folder / NAME)
+        found = states(folder, tower)
+        assert (found["golden"], found["passports"]) == ("ok", "failed")
 
 
 def test_a_reader_that_misreads_is_found_out(folder: Path, tower: TextTower) -> None:

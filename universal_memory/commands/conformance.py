@@ -105,13 +105,21 @@ def check_space(
     Prints a JSON report, exit code 1 unless it conforms.
     """
     from universal_memory.resources import models_dir
-    from universal_memory.space.golden import NAME, GoldenVectors
+    from universal_memory.routing.passport import WEIGHTS, PassportEncoder
+    from universal_memory.space.golden import NAME, GoldenVectors, PassportsOf
+    from universal_memory.space.semantic_space import SemanticSpace
     from universal_memory.space.space_check import check_space_folder, load_space
 
     folder = path or models_dir() / "space"
+
+    def passports_over(space: SemanticSpace) -> PassportsOf:
+        beside = (folder.parent / WEIGHTS).is_file()
+        return PassportEncoder.load(space, folder.parent if beside else None).passports
+
     if write_golden:
-        GoldenVectors.of(load_space(folder)).save(folder / NAME)
-    _finish(folder, check_space_folder(folder), {})
+        space = load_space(folder)
+        GoldenVectors.of(space, passports_over(space)).save(folder / NAME)
+    _finish(folder, check_space_folder(folder, passports_over), {})
 
 
 def _accept(report: RendererReport, quick: bool) -> dict[str, Any] | None:

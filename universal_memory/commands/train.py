@@ -143,11 +143,28 @@ def reranker(
     seed: Seed = 0,
     files: Annotated[int, typer.Option(min=1000, help="Files to train on.")] = 48_000,
     run: Run = Path("build/train/reranker"),
+    start: Annotated[
+        Path | None, typer.Option(help="Models folder from whose reranker to go on.")
+    ] = None,
 ) -> None:
     """Train the reranker over the trained router, and fit the relevance."""
     from universal_memory.training.router_job import train_reranker
 
-    train_reranker(run, minutes, steps, files, seed, _reporter(run))
+    train_reranker(run, minutes, steps, files, seed, _reporter(run), start)
+
+
+@app.command()
+def freeze(
+    version: Annotated[str, typer.Option(help="Name of the space, such as ump-space-1.")],
+) -> None:
+    """Give the space its final name, in all that belongs to it, and write its golden vectors.
+
+    Files of before are of another space by name: compile again.
+    """
+    from universal_memory.resources import models_dir
+    from universal_memory.training.freezing import freeze_space
+
+    typer.echo(f"frozen: {freeze_space(models_dir(), version)}")
 
 
 def _reporter(run: Path) -> Callable[[dict[str, Any]], None]:

@@ -5,6 +5,7 @@ The checks stop at the first weights that cannot be loaded; all others are tried
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,14 @@ import torch
 
 from universal_memory.checks import FAILED, OK, Check
 from universal_memory.space.encoder import SEATS, SLOTS, UniversalEncoder
-from universal_memory.space.golden import NAME, GoldenVectors
+from universal_memory.space.golden import NAME, GoldenVectors, PassportsOf
 from universal_memory.space.semantic_space import READER_WEIGHTS, WEIGHTS, SemanticSpace, id_suffix
 from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
 from universal_memory.weights import load_weights, read_card
 
 TOLERANCE = 0.01  # of a number of a USV; they have variance 1
+COSINE = 0.999  # of a passport and the golden one
 
 
 def load_space(folder: Path, tower: TextTower | None = None) -> SemanticSpace:
@@ -32,10 +34,18 @@ def load_space(folder: Path, tower: TextTower | None = None) -> SemanticSpace:
     return SemanticSpace(tower, encoder, space_id, reader)
 
 
-def check_space_folder(folder: Path, tower: TextTower | None = None) -> list[Check]:
-    """All checks of the space in `folder`."""
+def check_space_folder(
+    folder: Path,
+    passports_over: Callable[[SemanticSpace], PassportsOf],
+    tower: TextTower | None = None,
+) -> list[Check]:
+    """All checks of the space in `folder`.
+
+    `passports_over`: loads the passport encoder that was trained over a space.
+    """
     try:
         space = load_space(folder, tower)
+        passports = passports_over(space)
     except (FileNotFoundError, ValueError) as error:
         return [Check("weights", FAILED, str(error))]
     checks = [Check("weights", OK, "encoder and reader load"), _space_id(space)]
@@ -44,7 +54,13 @@ def check_space_folder(folder: Path, tower: TextTower | None = None) -> list[Che
     except (FileNotFoundError, ValueError) as error:
         return [*checks, Check("golden", FAILED, str(error))]
     usv = np.concatenate([space.encode([text]) for text in golden.texts])
-    return [*checks, _norms(space, usv), _golden(space, golden, usv), _reading(space, golden, usv)]
+    return [
+        *checks,
+        _norms(space, usv),
+        _golden(space, golden, usv),
+        _passports(golden, passports(golden.usv)),
+        _reading(space, golden, usv),
+    ]
 
 
 def _space_id(space: SemanticSpace) -> Check:
@@ -72,6 +88,15 @@ def _golden(space: SemanticSpace, golden: GoldenVectors, usv: np.ndarray) -> Che
     worst = float(np.abs(usv - golden.usv).max())
     found = f"largest difference {worst:.1e} in {len(usv)} texts, at most {TOLERANCE:g} allowed"
     return Check("golden", OK if worst <= TOLERANCE else FAILED, found)
+
+
+def _passports(golden: GoldenVectors, passport: np.ndarray) -> Check:
+    """Of the golden USVs: the passports in files and the router's point the same way."""
+    if passport.shape != golden.passport.shape:
+        return Check("passports", FAILED, f"{passport.shape} for {golden.passport.shape}")
+    least = float((passport * golden.passport).sum(1).min())
+    found = f"least cosine {least:.4f} in {len(passport)} texts, at least {COSINE:g} wanted"
+    return Check("passports", OK if least >= COSINE else FAILED, found)
 
 
 def _reading(space: SemanticSpace, golden: GoldenVectors, usv: np.ndarray) -> Check:

@@ -43,7 +43,7 @@ from universal_memory.weights import load_weights, save_weights
 
 Report = Callable[[dict[str, Any]], None]
 CHECKPOINT = "checkpoint.pt"
-SPACE = "ump-space-0"
+SPACE = "unfrozen"  # until `ump train freeze` names it
 
 
 def train_space(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,18 @@ def train_router(
 
 
 def train_reranker(
-    run: Path, minutes: float, steps: int, files: int, seed: int, report: Report
+    run: Path,
+    minutes: float,
+    steps: int,
+    files: int,
+    seed: int,
+    report: Report,
+    start: Path | None = None,
 ) -> None:
-    """A reranker over the router of the models folder, and the relevance; into that folder."""
+    """A reranker over the router of the models folder, and the relevance; into that folder.
+
+    It goes on from the reranker of a models folder `start`, if one is given.
+    """
     torch.manual_seed(seed)
     space = SemanticSpace.load()
     vocabulary = len(space.reader.codes)
@@ -89,6 +99,9 @@ def train_reranker(
     found = shortlists(corpus, passports, questions, WRONG, seed, report)
     reranker = Reranker(questions.pieces)
     plan = RerankingPlan(minutes=minutes, steps=steps, seed=seed)
+    if start is not None:
+        load_weights(start / RERANKER_WEIGHTS, reranker, space.space_id)
+        plan = replace(plan, learning_rate=0.5 * plan.learning_rate)
     training = RerankerTraining(corpus, found, reranker, plan, run / CHECKPOINT, report)
     training.run()
     figures = calibrated(space, passports, questions.eval(), reranker.eval(), report)
@@ -97,6 +110,8 @@ def train_reranker(
         "router": digest(questions),
         **figures,
     }
+    if start is not None:
+        card["start"] = str(start)
     save_weights(models_dir() / RERANKER_WEIGHTS, reranker, card)
     purpose = (
         "Passport encoder (of what the space's reader finds in a USV) and router (of the word"
