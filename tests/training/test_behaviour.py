@@ -19,6 +19,7 @@ from universal_memory.space.encoder import UniversalEncoder
 from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
 from universal_memory.training import batches
+from universal_memory.training.alignment import Alignment
 from universal_memory.training.batches import Batch, BatchShape, QuestionSample, Speller, collate
 from universal_memory.training.behaviour import BehaviourTraining
 from universal_memory.training.plan import TrainingPlan
@@ -35,6 +36,7 @@ def start(
     tokens: Tensor,
     train_encoder: bool = True,
     reports: Reports | None = None,
+    extra: Alignment | None = None,
 ) -> BehaviourTraining:
     """A training with parts that are random, and the same every time."""
     torch.manual_seed(1)
@@ -53,6 +55,7 @@ def start(
         checkpoint,
         train_encoder,
         report=(reports if reports is not None else []).append,
+        alignment=extra,
     )
 
 

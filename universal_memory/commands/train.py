@@ -48,11 +48,21 @@ def space(
     run: Run = Path("build/train/space"),
     model: Model = "smollm2-135m",
     start: Start = None,
+    contrastive: Annotated[
+        float, typer.Option(min=0.0, help="Weight of the alignment with other models' views.")
+    ] = 0.0,
+    views: Annotated[
+        str, typer.Option(help="Of the alignment: minilm, and names of language models.")
+    ] = "minilm,smollm2-135m,gemma3-270m",
 ) -> None:
     """Train the space together with its reference renderer."""
+    seen = [name.strip() for name in views.split(",") if name.strip()]
+    if not seen:
+        raise typer.BadParameter(f"{views!r}: give names of views, as minilm,smollm2-135m")
     from universal_memory.training.jobs import train_space
 
-    train_space(model, run, minutes, steps, seed, device, _reporter(run), start)
+    report = _reporter(run)
+    train_space(model, run, minutes, steps, seed, device, report, start, contrastive, seen)
 
 
 @app.command()

@@ -27,6 +27,7 @@ from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.space.encoder import UniversalEncoder
 from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
+from universal_memory.training.alignment import Alignment
 from universal_memory.training.batch_stream import BatchStream
 from universal_memory.training.batches import Batch, BatchShape, Speller, make_batch
 from universal_memory.training.checkpoint import CheckpointError, load_state, save_state
@@ -42,7 +43,10 @@ START_BATCHES, START_MEMORIES = 12, 16  # what the closed form reads; more only 
 
 
 class BehaviourTraining:
-    """State of one training run: `run` goes on from the checkpoint, if there is one."""
+    """State of one training run: `run` goes on from the checkpoint, if there is one.
+
+    `alignment`: a further loss of the space, where the encoder is trained.
+    """
 
     def __init__(
         self,
@@ -56,12 +60,13 @@ class BehaviourTraining:
         train_encoder: bool,
         report: Callable[[dict[str, Any]], None],
         calibrated: bool = False,
+        alignment: Alignment | None = None,
     ) -> None:
         self.language_model, self.tower = language_model, tower
         self.encoder, self.reader, self.renderer = encoder, reader, renderer
         self.speller = Speller(tower, renderer.tokens)
         self.plan, self.checkpoint, self.report = plan, checkpoint, report
-        self.train_encoder = train_encoder
+        self.train_encoder, self.alignment = train_encoder, alignment
         self.device = language_model.device
         self.fast = fast_bfloat16(self.device)
         if self.fast:
@@ -69,7 +74,7 @@ class BehaviourTraining:
             to_mixed_precision(tower.model)
         self.decoder = SplitDecoder(language_model, renderer.config.first_layer)
         self.optimizers = _optimizers(
-            renderer, nn.ModuleList([encoder, reader]) if train_encoder else None, plan
+            renderer, nn.ModuleList([encoder, reader]) if train_encoder else None, alignment, plan
         )
         self.parameters: list[Tensor] = [
             parameter
@@ -79,9 +84,12 @@ class BehaviourTraining:
         ]
         self.stream = BatchStream(plan, language_model, self.speller)
         self.step, self.seconds = 0, 0.0
-        self.recital_loss = self.words_loss = 0.0
-        if not self._resume() and not calibrated:
-            self._start()
+        self.recital_loss = self.words_loss = self.aligned_loss = 0.0
+        if not self._resume():
+            if not calibrated:
+                self._start()
+            if alignment is not None:
+                alignment.start(self._encode)
 
     @cached_property
     def batches(self) -> Iterator[Batch]:
@@ -151,7 +159,16 @@ class BehaviourTraining:
             words = self.reader.loss(usv, texts.ids, texts.flags, texts.mask)
             self.words_loss = float(words.detach())
             loss = loss + self.plan.words_weight * words
+            if self.alignment is not None:
+                aligned = self.alignment(usv, batch.texts)
+                self.aligned_loss = float(aligned.detach())
+                loss = loss + self.alignment.weight * aligned
         return loss, missed == 0
+
+    def _encode(self, texts: list[str]) -> Tensor:
+        states = self.tower(texts)
+        usv: Tensor = self.encoder(states.states, states.mask)
+        return usv
 
     def _answer_states(
         self, batch: Batch, adapter: Adapter, gates: Tensor
@@ -200,22 +217,20 @@ class BehaviourTraining:
 
     def save(self) -> None:
         """Write the checkpoint."""
-        save_state(
-            self.checkpoint,
-            {
-                "of": self._describes(),
-                "encoder": self.encoder.state_dict(),
-                "reader": self.reader.state_dict(),
-                "renderer": self.renderer.state_dict(),
-                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-                "step": self.step,
-                "seconds": self.seconds,
-            },
-        )
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        optimizers = [optimizer.state_dict() for optimizer in self.optimizers]
+        progress = {"of": self._describes(), "step": self.step, "seconds": self.seconds}
+        save_state(self.checkpoint, {**parts, "optimizers": optimizers, **progress})
+
+    def _parts(self) -> dict[str, nn.Module]:
+        """What is trained, by its name in a checkpoint."""
+        parts = {"encoder": self.encoder, "reader": self.reader, "renderer": self.renderer}
+        return parts if self.alignment is None else {**parts, "alignment": self.alignment}
 
     def _describes(self) -> str:
         config, name = self.renderer.config, renderer_name(self.language_model.name)
-        return f"{name} ({config.fingerprint}), {config.space_id}"
+        views = f", aligned with {', '.join(self.alignment.names)}" if self.alignment else ""
+        return f"{name} ({config.fingerprint}), {config.space_id}{views}"
 
     def _resume(self) -> bool:
         state = load_state(self.checkpoint)
@@ -226,9 +241,8 @@ class BehaviourTraining:
                 f"{self.checkpoint} is of another training: {found}, not {wanted};"
                 " remedy: another folder with --run, or remove this one"
             )
-        self.encoder.load_state_dict(state["encoder"])
-        self.reader.load_state_dict(state["reader"])
-        self.renderer.load_state_dict(state["renderer"])
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             rates = [group["top_rate"] for group in optimizer.param_groups]
             optimizer.load_state_dict(saved)
@@ -294,6 +308,8 @@ class BehaviourTraining:
             "recital": self.recital_loss,
             "words": self.words_loss,
         }
+        if self.alignment is not None:
+            measured["aligned"] = self.aligned_loss
         if alone:
             measured["right"] = sum(alone) / len(alone)
         if composed:
@@ -302,12 +318,12 @@ class BehaviourTraining:
 
 
 def _optimizers(
-    renderer: Renderer, space: nn.Module | None, plan: TrainingPlan
+    renderer: Renderer, space: nn.Module | None, alignment: nn.Module | None, plan: TrainingPlan
 ) -> list[torch.optim.Optimizer]:
     """Muon for the maps, AdamW for the rest; the space, well started, at half the speed."""
     maps: dict[float, list[Tensor]] = {}
     rest: dict[float, list[Tensor]] = {}
-    for module, share in ((renderer, 1.0), (space, 0.5)):
+    for module, share in ((renderer, 1.0), (space, 0.5), (alignment, 1.0)):
         for name, parameter in module.named_parameters() if module else ():
             is_map = (name in MAPS or name.endswith("weight")) and parameter.dim() >= 2
             copied = module is renderer and name.startswith(OF_MEMORIES)

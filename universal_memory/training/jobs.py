@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -33,17 +33,20 @@ from universal_memory.space.semantic_space import READER_WEIGHTS, SemanticSpace,
 from universal_memory.space.semantic_space import WEIGHTS as SPACE_WEIGHTS
 from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
+from universal_memory.training.alignment import Alignment
 from universal_memory.training.behaviour import BehaviourTraining
 from universal_memory.training.correspondence import Correspondence, Speaker
 from universal_memory.training.mixed_precision import fast_bfloat16, to_mixed_precision
 from universal_memory.training.model_card import machine, write_model_card
 from universal_memory.training.plan import TrainingPlan
 from universal_memory.training.renderer_transfer import RendererTransfer
+from universal_memory.training.views import MINILM, open_views
 from universal_memory.weights import load_weights, save_weights
 
 Report = Callable[[dict[str, Any]], None]
 CHECKPOINT = "checkpoint.pt"
 SPACE = "unfrozen"  # until `ump train freeze` names it
+VIEWS = (MINILM, "smollm2-135m", "gemma3-270m")
 
 
 def train_space(
@@ -55,10 +58,13 @@ def train_space(
     device: str,
     report: Report,
     start: Path | None = None,
+    contrastive: float = 0.0,
+    views: Sequence[str] = VIEWS,
 ) -> None:
     """Space and reference renderer of `model` together.
 
-    From the closed-form start, or from the weights of a models folder `start`.
+    From the closed-form start, or from the weights of a models folder `start`. `contrastive`:
+    weight of the alignment with the `views` in the loss; at 0 there is none.
     """
     torch.manual_seed(seed)
     language_model, tower = LanguageModel(model, device), TextTower(device=device)
@@ -69,6 +75,9 @@ def train_space(
         load_weights(start / SPACE_WEIGHTS, encoder)
         load_weights(start / READER_WEIGHTS, reader)
         load_weights(start / renderer_weights(model), renderer)
+    alignment = None
+    if contrastive > 0.0:
+        alignment = Alignment(open_views(views, tower, [language_model]), contrastive).to(device)
     training = BehaviourTraining(
         language_model,
         tower,
@@ -80,11 +89,14 @@ def train_space(
         train_encoder=True,
         report=report,
         calibrated=start is not None,
+        alignment=alignment,
     )
     training.run()
     card = _card("space", model, seed, training)
     if start is not None:
         card["start"] = str(start)
+    if alignment is not None:
+        card |= {"contrastive": contrastive, "views": list(views)}
     # A space trained again is another space: its files must not be taken for the old one's.
     space_id = f"{SPACE}-{id_suffix(encoder, reader)}"
     renderer.config = replace(renderer.config, space_id=space_id)
