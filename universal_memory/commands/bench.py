@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import platform
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 import typer
 
-from universal_memory.commands import bench_inside, bench_routing
+from universal_memory.commands import bench_alignment, bench_inside, bench_routing
 from universal_memory.commands.console import echo_table
 from universal_memory.commands.figures import (
     JsonFileOption,
@@ -28,8 +29,10 @@ BatchOption = Annotated[int, typer.Option(min=1, help="Questions decoded at once
 
 app.command()(bench_routing.routing)
 app.command()(bench_routing.passports)
+app.command()(bench_alignment.alignment)
 app.command()(bench_inside.trace)
 app.command()(bench_inside.labels)
+app.command()(bench_inside.privacy)
 
 
 @app.callback()
@@ -192,6 +195,9 @@ def refinement(
     rate: Annotated[float, typer.Option(help="Of every number of a USV, a step.")] = 0.02,
     facts: Annotated[int, typer.Option(min=1, help="Facts in a file.")] = 1,
     episodes: Annotated[int, typer.Option(min=1, help="Files.")] = 60,
+    other: Annotated[
+        str, typer.Option(help="Another model to ask, with the same refined files on.")
+    ] = "",
     split: SplitOption = "held_out",
     seed: SeedOption = 20261122,
     output: JsonFileOption = None,
@@ -201,24 +207,31 @@ def refinement(
     from universal_memory.benchmarks.recall import fresh_answerer
     from universal_memory.benchmarks.refinement import refinement as measure
 
-    with fresh_answerer(model) as answerer, progress() as advance:
-        rows = measure(answerer, episodes, facts, counts, rate, split, seed, advance)
+    with ExitStack() as opened:
+        answerer = opened.enter_context(fresh_answerer(model))
+        second = opened.enter_context(fresh_answerer(other)) if other else None
+        advance = opened.enter_context(progress())
+        rows = measure(answerer, episodes, facts, counts, rate, split, seed, second, advance)
     typer.echo(
         f"{model}, {_machine()}, {episodes} files of {facts}, split {split}, seed {seed},"
         f" rate {rate}"
     )
     echo_table(
-        ["steps", "questions", "exact", "seconds a file", "moved"],
+        ["steps", "questions", "exact", f"exact {other or 'elsewhere'}", "seconds a file", "moved"],
         [
             (
                 row["steps"], row["questions"], share(row["exact_match"]),
-                f"{row['seconds']:.2f}", share(row["moved"]),
+                share(row["other_exact_match"]), f"{row['seconds']:.2f}", share(row["moved"]),
             )
             for row in rows
         ],
     )  # fmt: skip
     write_figures(
-        output, {**_head(model, split, seed, 1), "rate": rate, "facts": facts, "rows": rows}
+        output,
+        {
+            **_head(model, split, seed, 1), "other": other, "rate": rate, "facts": facts,
+            "rows": rows,
+        },
     )
 
 
