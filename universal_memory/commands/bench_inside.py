@@ -1,4 +1,4 @@
-"""`ump bench trace` and `ump bench labels`: what seeing inside a memory is worth."""
+"""`ump bench trace`, `labels` and `privacy`: what seeing inside a memory is worth, to whom."""
 
 from __future__ import annotations
 
@@ -75,3 +75,40 @@ def labels(
         ],
     )  # fmt: skip
     write_figures(output, {"split": split, "seed": seed, "rows": rows})
+
+
+def privacy(
+    texts: Annotated[int, typer.Option(min=2, help="Texts, a memory of one fact each.")] = 400,
+    split: SplitOption = "held_out",
+    training: Annotated[
+        int, typer.Option(min=1, help="Texts that the attacker of passports learns from.")
+    ] = 8000,
+    seed: SeedOption = 20261122,
+    output: JsonFileOption = None,
+) -> None:
+    """How much of a text is recovered from its memory file, and from its passport alone."""
+    from universal_memory.benchmarks.privacy import privacy as measure
+    from universal_memory.routing.passport import PassportEncoder
+    from universal_memory.space.semantic_space import SemanticSpace
+
+    space = SemanticSpace.load()
+    with progress() as advance:
+        figures = measure(
+            space, PassportEncoder.load(space), texts, split, seed, training, advance
+        )
+    typer.echo(
+        f"space {space.space_id}, {figures['texts']} texts with {figures['names']} names and"
+        f" {figures['numbers']} numbers, split {split}, seed {seed}; of files as written, of"
+        " passports without order"
+    )
+    echo_table(
+        ["attacker has", "names", "numbers and codes", "words", "whole texts"],
+        [
+            (
+                row["attacker"], share(row["names"]), share(row["numbers"]), share(row["words"]),
+                share(row["texts"]),
+            )
+            for row in figures["rows"]
+        ],
+    )  # fmt: skip
+    write_figures(output, {"space_id": space.space_id, **figures})

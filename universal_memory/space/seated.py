@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from universal_memory.space.encoder import SLOTS
 from universal_memory.space.semantic_space import SemanticSpace
 
+BRACKETS = ("(", "[", "{", "<")
+
 
 @dataclass(frozen=True)
 class SeatedPiece:
@@ -48,5 +50,9 @@ def seated_pieces(space: SemanticSpace, usv: NDArray[np.float32]) -> list[Seated
 
 
 def text_of(pieces: Sequence[SeatedPiece]) -> str:
-    """Pieces put together to words and sentences."""
-    return "".join(piece.text if piece.joined else f" {piece.text}" for piece in pieces).strip()
+    """Pieces put together to words and sentences; after an opening bracket there is no space."""
+    text = ""
+    for piece in pieces:
+        apart = not piece.joined and not text.endswith(BRACKETS)
+        text += f" {piece.text}" if apart else piece.text
+    return text.strip()
