@@ -53,8 +53,8 @@ class TowerView:
 class ModelView:
     """Mean over the tokens of a language model's hidden states in the middle of its blocks.
 
-    Each state is layer-normed first: the first token's is a thousand times as large as the others
-    and says nothing (Sun et al. 2024). Blocks above the middle are not run.
+    Each state is layer-normed first: the first token's is far larger than the others and says
+    nothing (Sun et al. 2024). Blocks above the middle are not run.
     """
 
     def __init__(self, language_model: LanguageModel) -> None:
