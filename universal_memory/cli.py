@@ -13,13 +13,15 @@ import importlib
 import importlib.util
 import os
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
 from universal_memory import __version__
+from universal_memory.resources import KEY_VARIABLE
 
 COMMANDS = {
     "demo": "Replay a day in a home, compile it, and ask the robot about it.",
@@ -80,8 +82,14 @@ def overview(
     version: bool = typer.Option(
         False, "--version", help="Print the version.", callback=_show_version, is_eager=True
     ),
+    store_key: Annotated[
+        Path | None,
+        typer.Option("--store-key", help="Key file of an encrypted store; else $UMP_STORE_KEY."),
+    ] = None,
 ) -> None:
     """A memory for robots: experience compiled once into files that any model can run."""
+    if store_key is not None:  # in the environment, so that nodes that are started inherit it
+        os.environ[KEY_VARIABLE] = str(store_key.expanduser().absolute())
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -6,6 +6,8 @@ import importlib.util
 import os
 from pathlib import Path
 
+KEY_VARIABLE = "UMP_STORE_KEY"  # names the key file of an encrypted store
+
 
 def models_dir() -> Path:
     """Folder of our trained weights: $UMP_MODELS, the checkout's, or the ROS package's share.

@@ -117,9 +117,10 @@ def export_adapter(
     when a question leads to these memories, its manner of answering included. It carries what the
     memories hold: hand it out as you would the text itself.
     """
+    from universal_memory.encryption import store_cipher
     from universal_memory.memory.store import MemoryStore
 
-    with MemoryStore(root_of(store), read_only=True) as memories:
+    with MemoryStore(root_of(store), read_only=True, cipher=store_cipher()) as memories:
         ids = [memories.resolve(memory_id) for memory_id in memory_ids]
         if len(set(ids)) < len(ids):
             raise typer.BadParameter("a memory is named twice: name each once")

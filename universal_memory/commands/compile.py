@@ -18,6 +18,7 @@ from universal_memory.commands.console import (
     root_of,
     stamp_text,
 )
+from universal_memory.encryption import store_cipher
 from universal_memory.experience.episode import MAX_EVENTS
 from universal_memory.experience.event import Event
 from universal_memory.experience.log import read_log
@@ -126,12 +127,14 @@ def _compile_here(
     from universal_memory.runtime.compiler import Compiler
 
     with ExitStack() as opened:
-        store = opened.enter_context(MemoryStore(root))
+        store = opened.enter_context(MemoryStore(root, cipher=store_cipher()))
         try:
             opened.enter_context(store.lock("compiler"))
         except StoreLocked as error:
             raise StoreLocked(f"{error}; or let it compile with `ump compile --now`") from error
-        buffer = opened.enter_context(RollingBuffer(root / BUFFER, CENTURY_SECONDS, ALL_TOKENS))
+        buffer = opened.enter_context(
+            RollingBuffer(root / BUFFER, CENTURY_SECONDS, ALL_TOKENS, cipher=store.cipher)
+        )
         compiler = Compiler.load(store, buffer, gap_seconds, max_word_pieces, max_events, keep_text)
         for event in events:
             buffer.append(replace(event, tokens=compiler.space.tower.token_ids(event.text)))

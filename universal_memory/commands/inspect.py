@@ -18,6 +18,7 @@ from universal_memory.commands.console import (
     stamp_text,
 )
 from universal_memory.commands.origins import NANOSECONDS, echo_origins, origin_of
+from universal_memory.encryption import store_cipher
 from universal_memory.memory.file import MemoryFile
 from universal_memory.memory.store import MemoryStore
 from universal_memory.resources import models_dir
@@ -54,7 +55,7 @@ def inspect(
     Norms of the slots; word pieces that the space's reader finds in their seats; nearest labelled
     probes (mean cosine of slots); nearest memories of the store (cosine of passports).
     """
-    with MemoryStore(root_of(store), read_only=True) as memories:
+    with MemoryStore(root_of(store), read_only=True, cipher=store_cipher()) as memories:
         memory_id = memories.resolve(memory_id)
         file, path = memories.get(memory_id), memories.path_of(memory_id)
         shown: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""`ump key`: whose memories a robot takes in, and the key it signs its own with."""
+"""`ump key`: whose memories a robot takes in, and the keys that sign its own and seal its store."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from universal_memory.commands.console import (
     echo_table,
     root_of,
 )
+from universal_memory.encryption import Cipher
 from universal_memory.memory.signing import Signer
 from universal_memory.memory.trust import TrustedKey, TrustStore
 
@@ -33,9 +34,23 @@ def key() -> None:
 @app.command()
 def make(
     path: Annotated[Path, typer.Argument(help="File for the private key: a new one.")],
+    encryption: Annotated[
+        bool, typer.Option("--encryption", help="A key that encrypts a store, for --store-key.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a key that signs memories, and PATH.pub for those who shall trust it."""
+    """Make a key that signs memories, and PATH.pub for those who shall trust it.
+
+    With --encryption one that encrypts a store: without it nobody can read that store again.
+    """
+    if encryption:
+        cipher = Cipher.generate()
+        cipher.save(path)
+        if as_json:
+            echo_json({"key_id": cipher.key_id, "private": str(path)})
+        else:
+            typer.echo(f"key {cipher.key_id} written to {path}; keep a copy: without it no store")
+        return
     signer = Signer.generate()
     signer.save(path)
     if as_json:

@@ -19,6 +19,7 @@ from universal_memory.commands.console import (
     root_of,
     stamp_text,
 )
+from universal_memory.commands.conversion import decrypt, encrypt
 from universal_memory.commands.inspect import inspect
 from universal_memory.commands.transfer import (
     SignatureOption,
@@ -28,6 +29,7 @@ from universal_memory.commands.transfer import (
     policy,
     quarantine,
 )
+from universal_memory.encryption import store_cipher
 from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.memory.errors import StoreLocked
 from universal_memory.memory.record import Record
@@ -39,7 +41,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 @app.callback()
 def memory() -> None:
-    """List, inspect, verify, move and forget memory files."""
+    """List, inspect, verify, move, encrypt and forget memory files."""
 
 
 @app.command("list")
@@ -49,7 +51,7 @@ def list_memories(
     limit: Annotated[int, typer.Option(min=0, help="Only the newest so many; 0 for all.")] = 0,
 ) -> None:
     """List memories, oldest first, with what the ledger knows of them."""
-    with MemoryStore(root_of(store), read_only=True) as memories:
+    with MemoryStore(root_of(store), read_only=True, cipher=store_cipher()) as memories:
         rows = [_row(record) for record in memories.records()]
         known = {row["id"] for row in rows}
         rows += [{"id": i, "lost_provenance": True} for i in memories.ids() if i not in known]
@@ -87,7 +89,7 @@ def verify(
     """Re-hash every file and compare files with the ledger; exit code 1 if anything is wrong."""
     root = root_of(store)
     keys = policy(root, require_signature, trusted)
-    with MemoryStore(root, read_only=True, trusted=keys) as memories:
+    with MemoryStore(root, read_only=True, trusted=keys, cipher=store_cipher()) as memories:
         report = memories.verify()
     if as_json:
         echo_json(asdict(report))
@@ -101,6 +103,8 @@ app.command()(inspect)
 app.command("export")(export_memories)
 app.command("import")(import_memories)
 app.command()(quarantine)
+app.command()(encrypt)
+app.command()(decrypt)
 
 
 @app.command()
@@ -112,14 +116,14 @@ def forget(
 ) -> None:
     """Remove memories for good: file, ledger row, passport in the index, events in the buffer."""
     root = root_of(store)
-    with MemoryStore(root, read_only=True) as memories:
+    with MemoryStore(root, read_only=True, cipher=store_cipher()) as memories:
         ids = list(dict.fromkeys(memories.resolve(memory_id) for memory_id in memory_ids))
     if not yes:
         if not sys.stdin.isatty():
             raise typer.BadParameter("there is nobody to ask; give --yes to forget for good")
         names = ", ".join(memory_id[:12] for memory_id in ids)
         typer.confirm(f"forget {names} for good?", abort=True)
-    with MemoryStore(root) as memories:
+    with MemoryStore(root, cipher=store_cipher()) as memories:
         for memory_id in ids:
             memories.forget(memory_id)
         PassportIndex.open(memories)
@@ -133,7 +137,7 @@ def forget(
 @app.command()
 def reindex(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Rebuild ledger and index from the files; exit code 1 if a file had to be quarantined."""
-    with MemoryStore(root_of(store)) as memories:
+    with MemoryStore(root_of(store), cipher=store_cipher()) as memories:
         report = memories.reindex()
         PassportIndex.rebuild(memories)
     if as_json:
@@ -156,7 +160,10 @@ def _forget_events(memories: MemoryStore, ids: list[str]) -> None:
     if not path.is_file():
         return
     try:
-        with memories.lock("compiler"), RollingBuffer(path) as buffer:
+        with (
+            memories.lock("compiler"),
+            RollingBuffer(path, cipher=memories.cipher) as buffer,
+        ):
             for memory_id in ids:
                 buffer.forget(memory_id)
     except StoreLocked:

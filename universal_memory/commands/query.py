@@ -19,6 +19,7 @@ from universal_memory.commands.console import (
 
 if TYPE_CHECKING:
     from universal_memory.experience.event import Event
+    from universal_memory.memory.store import MemoryStore
 
 app = typer.Typer(add_completion=False)
 
@@ -129,15 +130,16 @@ def _ask_robot(
 def _ask_store(
     root: Path, model: str | None, question: str, speaker: str, options: dict[str, Any]
 ) -> dict[str, Any]:
+    from universal_memory.encryption import store_cipher
     from universal_memory.memory.store import MemoryStore
 
     # Read-only: beside a running server, and on a copy of another robot's store, nothing changes.
-    with MemoryStore(root, read_only=True) as memories:
+    with MemoryStore(root, read_only=True, cipher=store_cipher()) as memories:
         from universal_memory.runtime.answerer import Answerer
         from universal_memory.runtime.language_model import DEFAULT_MODEL
 
         answerer = Answerer.load(memories, model or DEFAULT_MODEL)
-        fresh = waiting_events(root)
+        fresh = waiting_events(memories)
         answer = answerer.answer(question, speaker, fresh=fresh, **options)
     return {
         "answer": answer.answer,
@@ -158,14 +160,14 @@ def _ask_store(
     }
 
 
-def waiting_events(root: Path) -> list[Event]:
+def waiting_events(memories: MemoryStore) -> list[Event]:
     """The fresh window of a store: events that are in no file yet, oldest first."""
     from universal_memory.experience.buffer import RollingBuffer
 
-    path = root / "buffer.sqlite"
+    path = memories.root / "buffer.sqlite"
     if not path.is_file():
         return []
-    with RollingBuffer(path, read_only=True) as buffer:
+    with RollingBuffer(path, read_only=True, cipher=memories.cipher) as buffer:
         return [row.event for row in buffer.window()]
 
 

@@ -52,15 +52,16 @@ def trace(
     """
     require_question(question)
     root = root_of(store)
+    from universal_memory.encryption import store_cipher
     from universal_memory.memory.store import MemoryStore
 
-    with MemoryStore(root, read_only=True) as memories:
+    with MemoryStore(root, read_only=True, cipher=store_cipher()) as memories:
         from universal_memory.runtime.answerer import Answerer
         from universal_memory.runtime.language_model import DEFAULT_MODEL
         from universal_memory.runtime.trace import trace as follow
 
         answerer = Answerer.load(memories, model or DEFAULT_MODEL)
-        fresh = waiting_events(root)
+        fresh = waiting_events(memories)
         found = follow(answerer, question, speaker, top_k, min_relevance, max_tokens, fresh)
         used = [one.id for one in found.candidates if one.gate]
         origins = {memory_id: origin_of(memories.record(memory_id)) for memory_id in used}

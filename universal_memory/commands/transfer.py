@@ -17,6 +17,7 @@ from universal_memory.commands.console import (
     echo_table,
     root_of,
 )
+from universal_memory.encryption import store_cipher
 from universal_memory.memory.signing import Signer, load_trusted
 from universal_memory.memory.store import MemoryStore
 from universal_memory.memory.trust import TrustStore
@@ -66,7 +67,7 @@ def export_memories(
     if bool(memory_ids) + everything + (query is not None) != 1:
         raise typer.BadParameter("name memory ids, or give --all, or give --query")
     signer = Signer.load(key) if key else None
-    with MemoryStore(root_of(store), read_only=True) as memories:
+    with MemoryStore(root_of(store), read_only=True, cipher=store_cipher()) as memories:
         relevances: dict[str, float] = {}
         if query is not None:
             relevances = _found(memories, query, top_k, min_relevance)
@@ -102,7 +103,7 @@ def import_memories(
 
     root = root_of(store)
     keys = policy(root, require_signature, trusted)
-    with MemoryStore(root, space_id=space, trusted=keys) as memories:
+    with MemoryStore(root, space_id=space, trusted=keys, cipher=store_cipher()) as memories:
         reports = [memories.import_path(path) for path in paths]
         PassportIndex.open(memories)
     added = [memory_id for report in reports for memory_id in report.added]
@@ -126,7 +127,7 @@ def quarantine(
     as_json: JsonOption = False,
 ) -> None:
     """List files that were refused, and why. To try one again, import it from its path."""
-    with MemoryStore(root_of(store), read_only=not clear) as memories:
+    with MemoryStore(root_of(store), read_only=not clear, cipher=store_cipher()) as memories:
         files = memories.quarantined()
         if clear:
             memories.empty_quarantine()

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from universal_memory.commands.answers import Run, answer_table, verdict
 from universal_memory.commands.console import printable
+from universal_memory.encryption import store_cipher
 from universal_memory.memory.bundle import candidates
 from universal_memory.memory.signing import Signer
 from universal_memory.memory.store import MemoryStore
@@ -99,14 +100,14 @@ def hand_over(store: Path, robot_b: SecondRobot, folder: Path, known: Question) 
     """Offer B a file that nobody signed, one that a stranger signed, and all that A signed."""
     robot, stranger = Signer.generate(), Signer.generate()
     robot.save(folder / KEY)
-    with MemoryStore(store, read_only=True) as memories:
+    with MemoryStore(store, read_only=True, cipher=store_cipher()) as memories:
         ids = memories.ids()
         memories.export(ids, folder / BUNDLE, robot)
         unsigned = memories.get(ids[0])
     robot_b.trust(folder / f"{KEY}.pub")
     refused = robot_b.offer([unsigned.to_bytes(), unsigned.signed(stranger).to_bytes()])
     before = robot_b.ask(known.text)
-    with MemoryStore(robot_b.store, read_only=True) as memories:
+    with MemoryStore(robot_b.store, read_only=True, cipher=store_cipher()) as memories:
         quarantined = len(memories.quarantined())
     messages = robot_b.offer(candidate.data for candidate in candidates(folder / BUNDLE))
     return Handover(

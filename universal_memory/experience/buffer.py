@@ -22,6 +22,9 @@ loops) starts a new segment; streams may lag each other, since an utterance is s
 and known at its end, but not by more than a minute. Age is counted along `elapsed` time, which runs
 on through segments, so that a clock that jumps back neither keeps nor expires everything.
 
+**Encrypted.** With a `cipher` all that an event says is sealed before SQLite sees it, row by row
+(`buffered_event`); identities are masked, so that nobody can test a guess at what was said.
+
 Surprising: two processes may read, only one may write (the store's lock sees to that).
 """
 
@@ -34,6 +37,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from universal_memory.encryption import Cipher, SealError
 from universal_memory.experience.aging import Aging, total_tokens
 from universal_memory.experience.buffer_database import (
     CLAIMED,
@@ -49,7 +53,9 @@ from universal_memory.experience.buffer_statistics import (
     read_token_rates,
 )
 from universal_memory.experience.buffered_event import (
+    HIDDEN,
     INSERT,
+    REWRITE,
     BufferedEvent,
     from_row,
     identity,
@@ -73,13 +79,19 @@ class RollingBuffer:
         max_seconds: float = 3600,
         max_tokens: int = 2_000_000,
         read_only: bool = False,
+        cipher: Cipher | None = None,
     ) -> None:
-        """Open or create; `read_only` opens another process's buffer. Raises RollingBufferError."""
+        """
+        Open or create; `read_only` opens another process's buffer; `cipher` is its store's.
+
+        Raises RollingBufferError, and StoreKeyError for another key than the buffer's.
+        """
         self.path = Path(path)
         self._aging = Aging(max_seconds, max_tokens)
         self._lock = threading.RLock()
         self._duplicates = 0
-        self._database = connect(self.path, read_only)
+        self._cipher = cipher
+        self._database = connect(self.path, read_only, cipher)
         self._load()
 
     def append(self, event: Event) -> int:
@@ -87,7 +99,7 @@ class RollingBuffer:
         with self._transaction() as database:
             elapsed = self._clock.advance(event.stream, event.stamp)
             self._clock.save(database)
-            key = identity(event)
+            key = identity(event, self._cipher)
             known = database.execute("SELECT sequence FROM seen WHERE identity=?", (key,))
             row = known.fetchone()
             if row:
@@ -96,7 +108,7 @@ class RollingBuffer:
             cursor = database.execute("INSERT INTO seen(identity) VALUES (?)", (key,))
             sequence = int(cursor.lastrowid or 0)
             place = (sequence, self._clock.segment, elapsed, len(event.tokens))
-            database.execute(INSERT, (*place, *to_row(event)))
+            database.execute(INSERT, (*place, *to_row(event, sequence, self._cipher)))
             self._tokens += len(event.tokens)
             self._tokens -= self._aging.apply(database, sequence, self._tokens)
             return sequence
@@ -141,7 +153,7 @@ class RollingBuffer:
             ).fetchall()
         claims: dict[str, list[BufferedEvent]] = {}
         for row in rows:
-            claims.setdefault(row["memory_id"], []).append(from_row(row))
+            claims.setdefault(row["memory_id"], []).append(self._opened(row))
         return claims
 
     def release(self, memory_id: str) -> None:
@@ -207,7 +219,13 @@ class RollingBuffer:
     def _select(self, condition: str, values: tuple[int, ...]) -> list[BufferedEvent]:
         query = f"SELECT * FROM events WHERE {condition} ORDER BY segment, stamp, sequence"  # noqa: S608
         with self._reading() as database:
-            return [from_row(row) for row in database.execute(query, values)]
+            return [self._opened(row) for row in database.execute(query, values)]
+
+    def _opened(self, row: sqlite3.Row) -> BufferedEvent:
+        try:
+            return from_row(row, self._cipher)
+        except SealError as error:
+            raise explain(error, self.path) from error
 
     def _move(self, sequences: Iterable[int], state: int, memory_id: str | None) -> None:
         with self._transaction() as database:
@@ -232,7 +250,7 @@ class RollingBuffer:
                     (state, memory_id, sequence),
                 )
                 if memory_id is None:
-                    database.execute("UPDATE events SET text = x'' WHERE sequence = ?", (sequence,))
+                    database.execute(REWRITE, (*HIDDEN, sequence))
 
     def _load(self) -> None:
         """Read back what is kept in memory: where time stands and how many tokens are held."""

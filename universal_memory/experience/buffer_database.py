@@ -6,6 +6,8 @@ import os
 import sqlite3
 from pathlib import Path
 
+from universal_memory.encryption import Cipher, StoreKeyError, check_database_key, key_statement
+
 SCHEMA_VERSION = 1
 PENDING, CLAIMED, COMPILED = 0, 1, 2
 
@@ -34,8 +36,12 @@ class RollingBufferError(BufferError):
     """The buffer cannot do what was asked; the message says why and what to do."""
 
 
-def connect(path: Path, read_only: bool) -> sqlite3.Connection:
-    """Open `path`, creating it unless `read_only`. Raises RollingBufferError with the remedy."""
+def connect(path: Path, read_only: bool, cipher: Cipher | None = None) -> sqlite3.Connection:
+    """
+    Open `path`, creating it unless `read_only`.
+
+    Raises RollingBufferError with the remedy, and StoreKeyError for another key than the buffer's.
+    """
     database: sqlite3.Connection | None = None
     try:
         if read_only:
@@ -60,18 +66,19 @@ def connect(path: Path, read_only: bool) -> sqlite3.Connection:
             database.execute("PRAGMA secure_delete = ON")  # forgotten means gone from the disk
         version = database.execute("PRAGMA user_version").fetchone()[0]
         if version == 0 and not read_only:
-            database.executescript(SCHEMA)
+            database.executescript(SCHEMA.replace("COMMIT;", f"{key_statement(cipher)}; COMMIT;"))
         elif version != SCHEMA_VERSION:
             raise RollingBufferError(
                 f"{path} has buffer schema {version}, this program reads {SCHEMA_VERSION}:"
                 " compile it with the program that wrote it, or move it away"
             )
+        check_database_key(database, cipher, path)
         return database
     except (sqlite3.Error, OSError) as error:
         if database is not None:
             database.close()
         raise explain(error, path) from error
-    except RollingBufferError:
+    except (RollingBufferError, StoreKeyError):
         if database is not None:
             database.close()
         raise
@@ -92,7 +99,7 @@ def explain(error: Exception, path: Path) -> RollingBufferError:
         remedy = "the path is not writable: choose another store or fix its permissions"
     elif "unable to open" in reason or "directory" in reason or "exists" in reason:
         remedy = "the path cannot be opened: check that its folder exists and is yours to write"
-    elif "not a database" in reason or "malformed" in reason:
+    elif "not a database" in reason or "malformed" in reason or "seal" in reason:
         remedy = "the file is damaged or no buffer: move it away, a new one is started"
     elif "locked" in reason:
         remedy = "another process is writing: run one compiler per store"

@@ -1,7 +1,8 @@
 """Where each memory came from: a local SQLite ledger beside the files, never inside them.
 
 The files are the truth; the ledger can be lost and rebuilt (without provenance). WAL mode lets
-the server read while the compiler writes. Text is kept only where the site allows it.
+the server read while the compiler writes. Text is kept only where the site allows it. In an
+encrypted store what tells of the experience is sealed, row by row (`record.to_row`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from universal_memory.encryption import (
+    Cipher,
+    StoreKeyError,
+    check_database_key,
+    key_statement,
+)
 from universal_memory.memory.errors import LedgerError
 from universal_memory.memory.record import INSERT, SELECT, Provenance, Record, from_row, to_row
 
@@ -42,11 +49,13 @@ _Result = TypeVar("_Result")
 class Ledger:
     """The ledger of one store. Thread-safe; several processes may have it open at once.
 
-    Raises LedgerError with the remedy when the database is damaged, locked, full or read-only.
+    cipher: of an encrypted store. Raises StoreKeyError for another key than the ledger's, and
+    LedgerError with the remedy when the database is damaged, locked, full or read-only.
     """
 
-    def __init__(self, path: Path, read_only: bool = False) -> None:
+    def __init__(self, path: Path, read_only: bool = False, cipher: Cipher | None = None) -> None:
         self.path = path
+        self._cipher = cipher
         self._lock = threading.RLock()
         self._connection = self._guard(
             lambda: self._open_read_only() if read_only else self._open()
@@ -55,7 +64,7 @@ class Ledger:
     def insert(self, record: Record) -> None:
         """Write or replace the row of a memory; durable once this returns."""
         with self._transaction() as connection:
-            connection.execute(INSERT, to_row(record))
+            connection.execute(INSERT, to_row(record, self._cipher))
             if not record.provenance.imported:
                 # remembered apart from the rows, so that forgetting never reuses a counter
                 connection.execute(
@@ -75,12 +84,14 @@ class Ledger:
         """The row of a memory, or None."""
         query = SELECT + "WHERE id = ?"
         rows = self._guard(lambda: self._connection.execute(query, (memory_id,)).fetchall())
-        return self._guard(lambda: from_row(rows[0])) if rows else None
+        return self._guard(lambda: from_row(rows[0], self._cipher)) if rows else None
 
     def records(self) -> list[Record]:
         """All rows, oldest compiled first."""
         query = SELECT + "ORDER BY compiled_stamp, counter, id"
-        return self._guard(lambda: [from_row(row) for row in self._connection.execute(query)])
+        return self._guard(
+            lambda: [from_row(row, self._cipher) for row in self._connection.execute(query)]
+        )
 
     def ids(self) -> set[str]:
         """Ids of all rows."""
@@ -117,6 +128,7 @@ class Ledger:
                     for statement in filter(str.strip, _SCHEMA.split(";")):
                         connection.execute(statement)
                     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                    connection.execute(key_statement(self._cipher))
                 connection.execute("COMMIT")
             except BaseException:
                 connection.execute("ROLLBACK")
@@ -152,6 +164,7 @@ class Ledger:
                 f"ledger {self.path} has schema {version}, this version reads {SCHEMA_VERSION}; "
                 "remedy: update universal_memory, or run `ump memory reindex`"
             )
+        check_database_key(connection, self._cipher, self.path)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -173,6 +186,8 @@ class Ledger:
                 return action()
             except sqlite3.Error as error:
                 raise self._explained(error) from error
+            except StoreKeyError:
+                raise
             except (ValueError, TypeError) as error:  # a row that is not what we wrote
                 raise self._damaged(str(error)) from error
 
@@ -205,7 +220,7 @@ class Ledger:
         )
 
 
-def salvage(path: Path) -> list[Record]:
+def salvage(path: Path, cipher: Cipher | None = None) -> list[Record]:
     """Every row that can still be read of a damaged ledger; never raises."""
     records: list[Record] = []
     try:
@@ -215,7 +230,7 @@ def salvage(path: Path) -> list[Record]:
     try:
         for row in connection.execute(SELECT):
             try:
-                records.append(from_row(row))
+                records.append(from_row(row, cipher))
             except (ValueError, TypeError):
                 continue
     except sqlite3.Error:

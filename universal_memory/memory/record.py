@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from universal_memory.encryption import Cipher
+
 SELECT = """
     SELECT id, counter, space_id, key_id, compiled_stamp, start_stamp, end_stamp,
            streams, source, pose, text, imported
@@ -50,9 +52,20 @@ class Record:
     provenance: Provenance = Provenance()
 
 
-def to_row(record: Record) -> tuple[Any, ...]:
-    """The values that INSERT takes."""
+def to_row(record: Record, cipher: Cipher | None = None) -> tuple[Any, ...]:
+    """The values that INSERT takes; with a cipher, what tells of the experience is one sealed blob.
+
+    That is streams, source, pose and text. Ids, counters, stamps and key ids stay readable.
+    """
     origin = record.provenance
+    private: tuple[Any, ...] = (
+        json.dumps(list(origin.streams)),
+        origin.source,
+        None if origin.pose is None else json.dumps(dict(origin.pose)),
+        origin.text,
+    )
+    if cipher is not None:
+        private = ("", "", None, cipher.seal_values(private, record.id))
     return (
         record.id,
         record.counter,
@@ -61,15 +74,12 @@ def to_row(record: Record) -> tuple[Any, ...]:
         origin.compiled_stamp,
         origin.start_stamp,
         origin.end_stamp,
-        json.dumps(list(origin.streams)),
-        origin.source,
-        None if origin.pose is None else json.dumps(dict(origin.pose)),
-        origin.text,
+        *private,
         int(origin.imported),
     )
 
 
-def from_row(row: tuple[Any, ...]) -> Record:
+def from_row(row: tuple[Any, ...], cipher: Cipher | None = None) -> Record:
     """Read a row of SELECT back. Raises ValueError or TypeError if `to_row` did not make it."""
     (
         memory_id,
@@ -85,6 +95,8 @@ def from_row(row: tuple[Any, ...]) -> Record:
         text,
         imported,
     ) = row
+    if cipher is not None:
+        streams, source, pose, text = cipher.open_values(text, str(memory_id))
     return Record(
         id=str(memory_id),
         counter=int(counter),

@@ -3,6 +3,8 @@
 files/ab/abcdef....ump   the memories; the only thing that cannot be rebuilt
 incoming/                files whose add was not finished; settled when the store is opened
 quarantine/              refused files, each with its reason in a .json beside it
+
+In an encrypted store all of these are sealed; only the names, which are the ids, are readable.
 """
 
 from __future__ import annotations
@@ -14,9 +16,23 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from universal_memory.encryption import (
+    NAME_THE_KEY,
+    OVERHEAD,
+    Cipher,
+    SealError,
+    StoreKeyError,
+    is_sealed,
+)
 from universal_memory.memory.durable import sync_folder, write_atomic, write_file
 from universal_memory.memory.errors import MemoryNotFound, storage_error
-from universal_memory.memory.file import MAX_FILE_BYTES, HashError, MemoryFile, MemoryFileError
+from universal_memory.memory.file import (
+    MAX_FILE_BYTES,
+    HashError,
+    MalformedError,
+    MemoryFile,
+    MemoryFileError,
+)
 from universal_memory.memory.reports import Quarantined
 
 SUFFIX = ".ump"
@@ -29,13 +45,17 @@ class Shelf:
     """Files of one store. Writing methods expect the store's write lock and raise StoreError.
 
     parse: turns bytes into a memory by the store's rules, or raises MemoryFileError.
+    cipher: of an encrypted store.
     """
 
-    def __init__(self, root: Path, parse: Callable[[bytes], MemoryFile]) -> None:
+    def __init__(
+        self, root: Path, parse: Callable[[bytes], MemoryFile], cipher: Cipher | None = None
+    ) -> None:
         self.files = root / "files"
         self.incoming = root / "incoming"
         self.quarantine = root / "quarantine"
         self._parse = parse
+        self._cipher = cipher
 
     def create(self) -> None:
         """Make the folders."""
@@ -86,14 +106,14 @@ class Shelf:
         path = self.path_of(memory_id)
         try:
             with path.open("rb") as stream:
-                data = stream.read(MAX_FILE_BYTES + 1)
+                data = stream.read(MAX_FILE_BYTES + OVERHEAD + 1)
         except FileNotFoundError as error:
             raise MemoryNotFound(
                 f"memory {memory_id} is not in store {self.files.parent}"
             ) from error
         except OSError as error:
             raise storage_error(error, "read", path) from error
-        file = self._parse(data)
+        file = self._kept(data, path)
         if file.id != memory_id:
             raise HashError(f"{path} holds memory {file.id}; remedy: run `ump memory reindex`")
         return file
@@ -105,7 +125,7 @@ class Shelf:
             if not path.parent.is_dir():
                 path.parent.mkdir()
                 sync_folder(self.files)
-            write_file(self.incoming / path.name, file.to_bytes())
+            write_file(self.incoming / path.name, self._sealed(file.to_bytes()))
             sync_folder(self.incoming)
         except OSError as error:
             raise storage_error(error, "write", self.incoming / path.name) from error
@@ -132,7 +152,7 @@ class Shelf:
         found: list[tuple[str, str | None]] = []
         for path in sorted(self.incoming.iterdir()):
             try:
-                memory_id = self._parse(path.read_bytes()).id
+                memory_id = self._kept(path.read_bytes(), path).id
                 found.append((path.name, memory_id if _id_of(path.name) == memory_id else None))
             except (MemoryFileError, OSError):
                 found.append((path.name, None))
@@ -153,7 +173,8 @@ class Shelf:
         path = self.path_of(memory_id)
         try:
             path.replace(self.quarantine / path.name)
-            write_atomic(self.quarantine / f"{memory_id}.json", _note(path.name, reason))
+            note = self._sealed(_note(path.name, reason))
+            write_atomic(self.quarantine / f"{memory_id}.json", note)
         except OSError as error:
             raise storage_error(error, "quarantine", path) from error
 
@@ -164,8 +185,8 @@ class Shelf:
             if full or len(data) > MAX_FILE_BYTES:
                 return
             stem = _stem_of(data)
-            write_atomic(self.quarantine / f"{stem}{SUFFIX}", data)
-            write_atomic(self.quarantine / f"{stem}.json", _note(name, reason))
+            write_atomic(self.quarantine / f"{stem}{SUFFIX}", self._sealed(data))
+            write_atomic(self.quarantine / f"{stem}.json", self._sealed(_note(name, reason)))
         except OSError:
             pass  # the refusal itself is reported; its copy is a convenience
 
@@ -183,7 +204,7 @@ class Shelf:
         found = []
         try:
             for note in self.quarantine.glob("*.json"):
-                told = json.loads(note.read_bytes())
+                told = json.loads(self.opened(note.read_bytes()))
                 path = note.with_suffix(SUFFIX)
                 found.append(Quarantined(path, str(told["name"]), str(told["reason"])))
         except OSError as error:
@@ -199,6 +220,34 @@ class Shelf:
         except OSError as error:
             raise storage_error(error, "empty", self.quarantine) from error
         return len(files)
+
+    def opened(self, data: bytes) -> bytes:
+        """Plain bytes as they are, those that this store sealed opened. Raises MalformedError."""
+        if not is_sealed(data):
+            return data
+        try:
+            if self._cipher is not None:
+                return self._cipher.open(data)
+            reason = "it is sealed, and this store is not encrypted"
+        except SealError as error:
+            reason = str(error)
+        raise MalformedError(
+            f"{reason}; remedy: take a sealed file out of its own store with `ump memory export`"
+        )
+
+    def _kept(self, data: bytes, path: Path) -> MemoryFile:
+        """The memory in a file of the store, which is sealed if and only if the store is."""
+        if is_sealed(data) and self._cipher is None:
+            raise StoreKeyError(f"{path} is encrypted; {NAME_THE_KEY}")
+        if self._cipher is not None and not is_sealed(data):
+            raise MalformedError(
+                f"{path} is not encrypted, as its store is; remedy: run `ump memory reindex`, and"
+                " import it from quarantine if you trust it"
+            )
+        return self._parse(self.opened(data))
+
+    def _sealed(self, data: bytes) -> bytes:
+        return data if self._cipher is None else self._cipher.seal(data)
 
 
 def _id_of(name: str) -> str:

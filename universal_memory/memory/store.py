@@ -2,6 +2,7 @@
 
     ROOT/files, incoming, quarantine   see `shelf`
     ROOT/ledger.sqlite                 where each memory came from
+    ROOT/encryption.json               of an encrypted store: see `protection`
     ROOT/locks                         who uses the store
 
 An add flushes the file to `incoming`, commits the ledger row, then renames: whoever is killed in
@@ -11,16 +12,18 @@ between leaves either nothing or a whole memory with its provenance.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from universal_memory.encryption import Cipher
 from universal_memory.memory.bundle import candidates, write_files
 from universal_memory.memory.errors import LedgerError, MemoryNotFound, StoreError, storage_error
 from universal_memory.memory.file import SLOT_NORM_BOUNDS, MemoryFile, MemoryFileError
 from universal_memory.memory.ledger import Ledger, Provenance, Record, salvage
 from universal_memory.memory.lock import StoreLock, writing
+from universal_memory.memory.protection import check_protection, protect_new
 from universal_memory.memory.reports import (
     ImportReport,
     Problem,
@@ -37,8 +40,10 @@ class MemoryStore:
 
     space_id is enforced on whatever is added or read; trusted (key id → raw public key) on whatever
     the ledger does not call this robot's own: others must have signed it with one of these keys.
-    A read-only store creates and changes nothing. Raises StoreError (LedgerError, StoreLocked,
-    MemoryNotFound) with the remedy, and MemoryFileError for a file that breaks the protocol.
+    A read-only store creates and changes nothing. cipher: encrypts a store that is new; any other
+    must be encrypted with that key, or be plain where there is none (else StoreKeyError). Raises
+    StoreError (LedgerError, StoreLocked, MemoryNotFound) with the remedy, and MemoryFileError for a
+    file that breaks the protocol.
     """
 
     def __init__(
@@ -48,19 +53,24 @@ class MemoryStore:
         space_id: str | None = None,
         trusted: Mapping[str, bytes] | None = None,
         slot_norm_bounds: tuple[float, float] = SLOT_NORM_BOUNDS,
+        cipher: Cipher | None = None,
     ) -> None:
         self.root = Path(root).expanduser()
         self.read_only = read_only
+        self.cipher = cipher
         self._space_id = space_id
         self._trusted = trusted
         self._slot_norm_bounds = slot_norm_bounds
-        self._shelf = Shelf(self.root, self._parse)
+        self._shelf = Shelf(self.root, self._parse, cipher)
         self._ledger: Ledger | None = None
         self._ledger_lock = threading.Lock()
         if not read_only:
+            self._claim()
             self._shelf.create()
             self._settle_incoming()
-        elif not self._shelf.files.is_dir():
+        elif self._shelf.files.is_dir():
+            check_protection(self.root, cipher)
+        else:
             raise StoreError(
                 f"no memory store at {self.root}; remedy: compile something first, or name "
                 "another store with --store or UMP_HOME"
@@ -71,7 +81,9 @@ class MemoryStore:
         """The ledger, opened at first use. Raises LedgerError if it is damaged."""
         with self._ledger_lock:
             if self._ledger is None:
-                self._ledger = Ledger(self.root / "ledger.sqlite", self.read_only)
+                self._ledger = Ledger(
+                    self.root / "ledger.sqlite", self.read_only, self.cipher
+                )
             return self._ledger
 
     def lock(self, role: str) -> StoreLock:
@@ -206,6 +218,7 @@ class MemoryStore:
         Raises MemoryFileError if it is refused; it then lies in quarantine with the reason.
         """
         try:
+            data = self._shelf.opened(data)  # of this store's own quarantine
             file = self._parse(data)
             new = not self._holds(file.id)
             self.add(file, Provenance(source=source, imported=True))
@@ -315,10 +328,23 @@ class MemoryStore:
             return False
         return True
 
-    def _writing(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         if self.read_only:
             raise StoreError(f"store {self.root} was opened read-only; remedy: open it writable")
-        return writing(self.root)
+        with writing(self.root):
+            check_protection(self.root, self.cipher)  # it may have been converted meanwhile
+            yield
+
+    def _claim(self) -> None:
+        """Encrypt a store that is new, and refuse one of another key before it is touched."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_error(error, "create", self.root) from error
+        with writing(self.root):
+            protect_new(self.root, self.cipher)
+        check_protection(self.root, self.cipher)
 
     def _has_ledger(self) -> bool:
         return not self.read_only or (self.root / "ledger.sqlite").exists()
@@ -344,7 +370,7 @@ class MemoryStore:
             return {record.id: record for record in self.ledger.records()}
         except LedgerError:
             self.close()
-        saved = salvage(path)
+        saved = salvage(path, self.cipher)
         aside, number = path.with_name("ledger.sqlite.damaged"), 1
         while aside.exists():
             number += 1

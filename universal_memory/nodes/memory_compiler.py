@@ -24,6 +24,7 @@ from rclpy.duration import Duration
 from universal_memory_msgs.msg import ExperienceEvent, MemoryCompiled, MemoryStatus
 from universal_memory_msgs.srv import CompileNow
 
+from universal_memory.encryption import store_cipher
 from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.experience.episode import MAX_EVENTS
 from universal_memory.memory.lock import StoreLock
@@ -40,6 +41,7 @@ from universal_memory.runtime.compiler import CompiledMemory, Compiler, CompileR
 
 PARAMETERS = (
     Row("store", "", "Folder of the memory store; empty: $UMP_HOME or the user's data folder."),
+    Row("store_key", "", "Key file of an encrypted store; empty: $UMP_STORE_KEY, if it is set."),
     Row(
         "period_seconds",
         60.0,
@@ -110,12 +112,16 @@ class MemoryCompiler(ManagedNode):
         """Take the store's compiler role, open the buffer, load the space."""
         values = self.parameters
         root = Path(values["store"]).expanduser() if values["store"] else store_root()
+        cipher = store_cipher(values["store_key"])
         with ExitStack() as opened:
-            store = opened.enter_context(MemoryStore(root))
+            store = opened.enter_context(MemoryStore(root, cipher=cipher))
             role = opened.enter_context(store.lock("compiler"))
             buffer = opened.enter_context(
                 RollingBuffer(
-                    root / "buffer.sqlite", values["buffer_seconds"], values["buffer_tokens"]
+                    root / "buffer.sqlite",
+                    values["buffer_seconds"],
+                    values["buffer_tokens"],
+                    cipher=cipher,
                 )
             )
             compiler = self._load(values, store, buffer)

@@ -26,6 +26,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallb
 from universal_memory_msgs.msg import MemoryCompiled, MemoryHit, MemoryStatus
 from universal_memory_msgs.srv import QueryMemory
 
+from universal_memory.encryption import Cipher, store_cipher
 from universal_memory.experience.buffer import RollingBuffer, RollingBufferError
 from universal_memory.experience.event import Event
 from universal_memory.memory.lock import StoreLock
@@ -47,6 +48,7 @@ from universal_memory.weights import read_card
 
 PARAMETERS = (
     Row("store", "", "Folder of the memory store; empty: $UMP_HOME or the user's data folder."),
+    Row("store_key", "", "Key file of an encrypted store; empty: $UMP_STORE_KEY, if it is set."),
     Row("model", "smollm2-135m", "On-robot language model: a packaged name or a folder."),
     Row("top_k", 3, "Most memory files to fuse for a question.", 1, 16),
     Row("min_relevance", 0.5, "Files below this probability of being relevant are ignored.", 0.0,
@@ -253,7 +255,9 @@ class MemoryServer(ManagedNode):
             ),
             max_tokens=min(request.max_tokens, 1024) or values["max_tokens"],
             unknown_answer=request.unknown_answer or values["unknown_answer"],
-            fresh=fresh_events(desk.store.root / "buffer.sqlite", values["fresh_seconds"]),
+            fresh=fresh_events(
+                desk.store.root / "buffer.sqlite", values["fresh_seconds"], desk.store.cipher
+            ),
         )
 
 
@@ -271,12 +275,12 @@ def check_question(question: str, speaker: str = "") -> None:
         )
 
 
-def fresh_events(path: Path, seconds: float) -> list[Event]:
+def fresh_events(path: Path, seconds: float, cipher: Cipher | None = None) -> list[Event]:
     """Return the events of the compiler's buffer that are in no file yet, oldest first."""
     if seconds <= 0 or not path.is_file():
         return []
     try:
-        with RollingBuffer(path, read_only=True) as buffer:
+        with RollingBuffer(path, read_only=True, cipher=cipher) as buffer:
             return [row.event for row in buffer.window(seconds)]
     except RollingBufferError:
         # The compiler is just making it, or has damaged it: then it says so; files still answer.
@@ -309,7 +313,10 @@ def load_answerer(values: Parameters, root: Path) -> Answerer:
     space_id = str(read_card(models_dir() / SPACE_WEIGHTS)["space_id"])
     with ExitStack() as opened:
         trusted = trust_of(values, root)
-        store = opened.enter_context(MemoryStore(root, space_id=space_id, trusted=trusted))
+        cipher = store_cipher(values["store_key"])
+        store = opened.enter_context(
+            MemoryStore(root, space_id=space_id, trusted=trusted, cipher=cipher)
+        )
         answerer = Answerer.load(store, values["model"], values["adapter_cache"])
         opened.pop_all()
     return answerer

@@ -78,7 +78,8 @@ class MemoryServices:
         memories.index.remove(memory_id)
         memories.dropped(memory_id)
         memories.store.forget(memory_id)
-        memories.index.save(path_in(memories.store))  # the saved one still holds its passport
+        # The saved index still holds its passport.
+        memories.index.save(path_in(memories.store), memories.store.cipher)
         response.id = memory_id
 
     def _import(

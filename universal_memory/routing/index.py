@@ -5,7 +5,8 @@ leads past it. So a search looks at every memory, by a sketch of 128 bytes, and 
 of them exactly (docs/decisions.md).
 
 The index is a cache: it is checked against the ids of the store whenever it is opened, brought up
-to date where it is stale, and rebuilt where it is missing or damaged.
+to date where it is stale, and rebuilt where it is missing or damaged. That of an encrypted store
+is encrypted, too: passports tell the words of a memory (`ump bench privacy`).
 
     index = PassportIndex.open(store)
     index.search(router_vector, 3)      # [(id, cosine), ...], best first
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from universal_memory.encryption import Cipher, is_sealed
 from universal_memory.memory.durable import write_atomic
 from universal_memory.memory.errors import MemoryNotFound, storage_error
 from universal_memory.memory.file import PASSPORT_SHAPE, MemoryFileError
@@ -75,11 +77,11 @@ class PassportIndex:
         """The index of a store: loaded if it was saved, synchronised, saved again if it changed."""
         path = path_in(store)
         try:
-            index = cls.load(path)
+            index = cls.load(path, store.cipher)
         except IndexFileError:
             index = cls()
         if index.synchronise(store) and not store.read_only:
-            index.save(path)
+            index.save(path, store.cipher)
         return index
 
     @classmethod
@@ -87,7 +89,7 @@ class PassportIndex:
         """A new index of a store, saved over whatever was there."""
         index = cls()
         index.synchronise(store)
-        index.save(path_in(store))
+        index.save(path_in(store), store.cipher)
         return index
 
     def add(self, ids: Sequence[str], passports: ArrayLike) -> None:
@@ -182,8 +184,8 @@ class PassportIndex:
         with self._lock:
             return memory_id in self._rows
 
-    def save(self, path: Path) -> None:
-        """Write the passports to `path` (.npy), the manifest (.json) beside it.
+    def save(self, path: Path, cipher: Cipher | None = None) -> None:
+        """Write the passports to `path` (.npy), the manifest (.json) beside it; sealed by `cipher`.
 
         Both are replaced atomically, the manifest last; it carries the hash of the other, so a
         crash in between is seen at the next load. Raises StoreError.
@@ -201,22 +203,25 @@ class PassportIndex:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.with_suffix(_OLD_SUFFIX).unlink(missing_ok=True)
-            write_atomic(path, kept.getvalue())
-            write_atomic(_manifest_of(path), json.dumps(manifest).encode("ascii"))
+            for file, data in (
+                (path, kept.getvalue()),
+                (_manifest_of(path), json.dumps(manifest).encode("ascii")),
+            ):
+                write_atomic(file, data if cipher is None else cipher.seal(data))
         except OSError as error:
             raise storage_error(error, "save index", path) from error
 
     @classmethod
-    def load(cls, path: Path) -> PassportIndex:
+    def load(cls, path: Path, cipher: Cipher | None = None) -> PassportIndex:
         """Read a saved index. Raises IndexFileError if it is missing, damaged or incompatible."""
         try:
-            manifest = json.loads(_manifest_of(path).read_bytes())
+            manifest = json.loads(_read(_manifest_of(path), cipher))
             ids, dimensions = list(manifest["ids"]), manifest["dimensions"]
             if manifest["format"] != INDEX_FORMAT or dimensions != DIMENSIONS:
                 raise IndexFileError(f"index {path} has another format or dimension")
             if ids_digest(ids) != manifest["ids_sha256"] or len(set(ids)) != len(ids):
                 raise IndexFileError(f"manifest of index {path} is damaged")
-            kept = path.read_bytes()
+            kept = _read(path, cipher)
             if hashlib.sha256(kept).hexdigest() != manifest["passports_sha256"]:
                 raise IndexFileError(f"index {path} is damaged or belongs to another manifest")
             passports = np.load(io.BytesIO(kept), allow_pickle=False)
@@ -265,6 +270,16 @@ class PassportIndex:
         if not np.isfinite(norms).all() or (norms == 0).any():
             raise ValueError("a vector is zero or not finite: it has no direction to compare")
         return np.asarray(array / norms[:, None])
+
+
+def _read(path: Path, cipher: Cipher | None) -> bytes:
+    """A file of an index. Raises OSError, and ValueError if another key, or none, sealed it."""
+    data = path.read_bytes()
+    if cipher is not None:
+        return cipher.open(data)
+    if is_sealed(data):
+        raise IndexFileError(f"index {path} is encrypted")
+    return data
 
 
 def _manifest_of(path: Path) -> Path:
