@@ -39,15 +39,21 @@ def refinement(
     rate: float = 0.02,
     split: str = "held_out",
     seed: int = 20261122,
+    other: Answerer | None = None,
     advance: Advance = lambda stage, done, total: None,
 ) -> list[dict[str, Any]]:
-    """A row for each number of gradient steps: exact match, seconds a file, distance moved."""
+    """A row for each number of gradient steps: exact match, seconds a file, distance moved.
+
+    `other`: of another model, which is asked with the same refined files on (`other_exact_match`):
+    do they help a model that took no part in it?
+    """
     generator = EpisodeGenerator(seed, split, families=askable_families(split))
     samples = [generator.episode(facts) for _ in range(episodes)]
     starts = [torch.from_numpy(answerer.space.encode([one.text])[0].copy()) for one in samples]
     rows = []
     for place, count in enumerate(steps, 1):
         outcomes: list[Outcome] = []
+        others: list[Outcome] = []
         seconds, moved = [], []
         for sample, start in zip(samples, starts, strict=True):
             began = time.perf_counter()
@@ -55,11 +61,13 @@ def refinement(
             seconds.append(time.perf_counter() - began)
             moved.append(float((usv - start).norm() / start.norm()))
             outcomes += _asked(answerer, sample, usv)
+            others += _asked(other, sample, usv) if other else []
         rows.append(
             {
                 "steps": count,
                 "questions": len(outcomes),
                 "exact_match": exact(outcomes),
+                "other_exact_match": exact(others) if others else None,
                 "seconds": fmean(seconds),
                 "moved": fmean(moved),
             }

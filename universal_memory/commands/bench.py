@@ -33,6 +33,7 @@ app.command()(bench_alignment.alignment)
 app.command()(bench_inside.trace)
 app.command()(bench_inside.labels)
 app.command()(bench_inside.privacy)
+app.command()(bench_inside.encryption)
 
 
 @app.callback()
