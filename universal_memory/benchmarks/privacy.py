@@ -4,7 +4,8 @@ Two attackers, neither of whom ever saw the text. One has the file and the space
 published with it. The other has only the passport, as an index or a peer might, and what made it:
 he makes passports of texts of his own, and learns the way back by ridge regression, passport to
 word pieces. Half of the pieces of his texts are any of the vocabulary, so that he knows words that
-no text of the training split holds. What he finds is a bag: pieces without their order.
+no text of the training split holds. What he finds is a bag: pieces without their order. He may also
+have a list of people, and ask which of them a memory is about.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from universal_memory.benchmarks.recall import Advance
 from universal_memory.routing.passport import PassportEncoder
@@ -28,6 +30,7 @@ from universal_memory.training.corpora.family import Family, Value
 from universal_memory.training.corpora.generator import PERSON_KINDS
 
 COPIES = 8  # of every text of the passport's attacker, all but one with other words
+CHOICES = 1000  # people on his list, the right one among them
 REPLACED = 0.5  # share of their pieces
 RIDGE = 1e-3  # of the mean variance of a number of a passport
 _BATCH = 256
@@ -66,6 +69,15 @@ def secrets(count: int, split: str, seed: int) -> list[Secret]:
     return found
 
 
+def _people(split: str, seed: int) -> list[str]:
+    """As many different names as are on the attacker's list."""
+    generator, found = _Telling(seed, split), dict[str, None]()
+    while len(found) < CHOICES:
+        generator.episode(1)
+        found.update(dict.fromkeys(generator.people))
+    return list(found)[:CHOICES]
+
+
 def privacy(
     space: SemanticSpace,
     passports: PassportEncoder,
@@ -84,20 +96,36 @@ def privacy(
     usv = np.concatenate([space.encode([secret.text]) for secret in told])
     read = [text_of(seated_pieces(space, one)) for one in usv]
     attacker = PassportAttacker.trained(space, passports, seed + 1, training, advance)
-    guesses = attacker.guesses(torch.from_numpy(passports.passports(usv)), pieces)
+    given = torch.from_numpy(passports.passports(usv))
+    guesses = attacker.guesses(given, pieces)
+    people = _people(split, seed + 2)
     frequent = [attacker.frequent(len(set(one))) for one in pieces]
-    spelled = {
-        word: frozenset(space.tower.token_ids(word))
-        for secret in told
-        for word in (*secret.names, *secret.numbers)
-    }
+    told_words = [word for secret in told for word in (*secret.names, *secret.numbers)]
+    spelled = {word: space.tower.token_ids(word) for word in (*told_words, *people)}
+
+    def chosen(offered: Tensor) -> float:
+        """Share of the names that the attacker picks out of his list."""
+        return _share(
+            [
+                attacker.pick(passport, [spelled[one] for one in (*others, name)]) == len(others)
+                for secret, passport in zip(told, offered, strict=True)
+                for others in ([one for one in people if one not in secret.names][: CHOICES - 1],)
+                for name in secret.names
+            ]
+        )
+
     rows = [
         {"attacker": "the file, by the reader of the space", **_as_written(told, read)},
         {"attacker": "control: the file of another text", **_as_written(told, _next(read))},
-        {"attacker": "the passport, by regression", **_as_bags(told, pieces, guesses, spelled)},
+        {
+            "attacker": "the passport, by regression",
+            **_as_bags(told, pieces, guesses, spelled),
+            "chosen": chosen(given),
+        },
         {
             "attacker": "control: the passport of another text",
             **_as_bags(told, pieces, _next(guesses), spelled),
+            "chosen": chosen(given.roll(-1, 0)),
         },
         {
             "attacker": "control: the most frequent word pieces",
@@ -111,15 +139,21 @@ def privacy(
         "split": split,
         "seed": seed,
         "training": training,
+        "choices": CHOICES,
         "rows": rows,
     }
 
 
 class PassportAttacker:
-    """Passports to the word pieces that speak through them most. `weights` [vocabulary, 1024]."""
+    """Passports to the word pieces that speak through them most.
 
-    def __init__(self, weights: Tensor, mean: Tensor, counts: Tensor) -> None:
-        self._weights, self._mean, self._counts = weights, mean, counts
+    `weights` [vocabulary, 1024]; `spread` [vocabulary]: of what they say of texts in general;
+    `counts` [vocabulary]: texts that hold a piece.
+    """
+
+    def __init__(self, weights: Tensor, mean: Tensor, spread: Tensor, counts: Tensor) -> None:
+        self._weights, self._mean = weights, mean
+        self._spread, self._counts = spread, counts
 
     @classmethod
     @torch.inference_mode()
@@ -159,7 +193,9 @@ class PassportAttacker:
         covariance -= number * torch.outer(mean, mean)
         sums -= torch.outer(counts, mean)
         ridge = RIDGE * covariance.diagonal().mean() * torch.eye(width)
-        return cls(torch.linalg.solve(covariance + ridge, sums.T).T, mean, counts)
+        weights = torch.linalg.solve(covariance + ridge, sums.T).T
+        spread = ((weights @ covariance) * weights).sum(1).div(number).clamp_min(1e-12).sqrt()
+        return cls(weights, mean, spread, counts)
 
     @torch.inference_mode()
     def guesses(self, passports: Tensor, pieces: Sequence[Sequence[int]]) -> list[set[int]]:
@@ -169,6 +205,16 @@ class PassportAttacker:
             set(row.topk(len(set(one))).indices.tolist())
             for row, one in zip(scores, pieces, strict=True)
         ]
+
+    @torch.inference_mode()
+    def pick(self, passport: Tensor, names: Sequence[Sequence[int]]) -> int:
+        """Which of some names, in word pieces, speaks through a passport most."""
+        # A piece counts for its name from one standard deviation on, and against it below.
+        levels = (self._weights @ (passport - self._mean)) / self._spread - 1.0
+        lists = Lists.of(names)
+        return int(
+            F.embedding_bag(lists.ids, levels[:, None], lists.starts, mode="sum").argmax()
+        )
 
     def frequent(self, count: int) -> set[int]:
         """The most frequent pieces of the training texts."""
@@ -199,18 +245,26 @@ def _as_bags(
     told: Sequence[Secret],
     pieces: Sequence[Sequence[int]],
     guesses: Sequence[set[int]],
-    spelled: dict[str, frozenset[int]],
+    spelled: dict[str, tuple[int, ...]],
 ) -> dict[str, float]:
     """Shares of which every word piece was guessed, in whatever order."""
-    both = list(zip(told, guesses, strict=True))
     wanted = [set(one) for one in pieces]
+    both = list(zip(told, wanted, guesses, strict=True))
+
+    def guessed(words: str) -> float:
+        return _share(
+            [
+                bag.issuperset(spelled[word])
+                for secret, _, bag in both
+                for word in getattr(secret, words)
+            ]
+        )
+
     return {
-        "names": _share([spelled[name] <= bag for one, bag in both for name in one.names]),
-        "numbers": _share([spelled[code] <= bag for one, bag in both for code in one.numbers]),
-        "words": float(
-            np.mean([len(one & bag) / len(one) for one, bag in zip(wanted, guesses, strict=True)])
-        ),
-        "texts": _share([one <= bag for one, bag in zip(wanted, guesses, strict=True)]),
+        "names": guessed("names"),
+        "numbers": guessed("numbers"),
+        "words": float(np.mean([len(one & bag) / len(one) for _, one, bag in both])),
+        "texts": _share([one <= bag for _, one, bag in both]),
     }
 
 

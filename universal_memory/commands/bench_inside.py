@@ -1,4 +1,4 @@
-"""`ump bench trace`, `labels` and `privacy`: what seeing inside a memory is worth, to whom."""
+"""`ump bench trace`, `labels`, `privacy` and `encryption`: seeing inside, and being kept out."""
 
 from __future__ import annotations
 
@@ -102,13 +102,37 @@ def privacy(
         " passports without order"
     )
     echo_table(
-        ["attacker has", "names", "numbers and codes", "words", "whole texts"],
+        ["attacker has", "names", f"names out of {figures['choices']}", "numbers and codes",
+         "words", "whole texts"],
         [
             (
-                row["attacker"], share(row["names"]), share(row["numbers"]), share(row["words"]),
-                share(row["texts"]),
+                row["attacker"], share(row["names"]), share(row.get("chosen")),
+                share(row["numbers"]), share(row["words"]), share(row["texts"]),
             )
             for row in figures["rows"]
         ],
     )  # fmt: skip
     write_figures(output, {"space_id": space.space_id, **figures})
+
+
+def encryption(
+    files: Annotated[int, typer.Option(min=1, help="Passports in the index.")] = 1000,
+    repeats: Annotated[int, typer.Option(min=1, help="Measurements of each stage.")] = 100,
+    output: JsonFileOption = None,
+) -> None:
+    """Milliseconds of a store's disk work, plain and encrypted at rest."""
+    from universal_memory.benchmarks.encryption import encryption as measure
+
+    rows = measure(files, repeats)
+    echo_table(
+        ["stage", "plain ms p50 / p95", "encrypted ms p50 / p95", "ratio of p50"],
+        [
+            (
+                row["stage"],
+                *(f"{row[kind][0]:.3f} / {row[kind][1]:.3f}" for kind in ("plain", "encrypted")),
+                f"{row['ratio']:.2f}",
+            )
+            for row in rows
+        ],
+    )
+    write_figures(output, {"files": files, "repeats": repeats, "rows": rows})
