@@ -164,11 +164,12 @@ def test_conformance_of_a_space(ump: Ump, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.slow
-def test_the_renderer_of_the_repository_is_accepted(
-    ump: Ump, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("name", sorted(path.name for path in models_dir().glob("renderers/*")))
+def test_a_renderer_of_the_repository_is_accepted(
+    name: str, ump: Ump, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("UMP_MODELS")
-    folder = models_dir() / "renderers" / "smollm2-135m"
+    folder = models_dir() / "renderers" / name
     result = ump("conformance", "renderer", folder)
     assert result.code == 0, result.out
     figures = result.json["acceptance"]

@@ -1,6 +1,6 @@
 """Two robots in two ROS domains with two language models: one lives, both answer.
 
-Real nodes, real weights. Robot B's model is another one where its renderer is at hand.
+Real nodes, real weights.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from builtin_interfaces.msg import Time
+from facts import FACTS
 from ros_graph import OTHER_DOMAIN, Graph
 from std_msgs.msg import Header
 from universal_memory_msgs.msg import ExperienceEvent, MemoryStatus
@@ -21,25 +22,11 @@ from universal_memory.memory.store import MemoryStore
 from universal_memory.memory.trust import TrustStore
 from universal_memory.nodes.memory_compiler import MemoryCompiler
 from universal_memory.nodes.memory_server import MemoryServer
-from universal_memory.resources import models_dir
-from universal_memory.runtime.language_model import DEFAULT_MODEL
 from universal_memory.runtime.questionnaire import contains
 
 pytestmark = pytest.mark.slow
 
 READY_SECONDS = 300.0  # the first start of a model converts it
-FACTS = {
-    "Where does Anna keep the spare key?": ("Anna keeps the spare key in the drawer.", "drawer"),
-    "What is Ben allergic to?": ("Ben said: I am allergic to peanuts.", "peanuts"),
-    "What colour is the ladder?": ("The ladder is green.", "green"),
-    "In which room is the pharmacy?": ("Sign reads: pharmacy room 12.", "12"),
-    "Who waters the plants?": ("Clara waters the plants.", "Clara"),
-}
-
-
-def second_model() -> str:
-    there = models_dir() / "renderers" / SECOND_MODEL / "renderer.safetensors"
-    return SECOND_MODEL if there.is_file() else DEFAULT_MODEL
 
 
 @pytest.fixture
@@ -89,7 +76,7 @@ def test_what_robot_a_lived_robot_b_knows(
     server_a = a.add(MemoryServer, store=store_a, signing_key=str(tmp_path / "robot_a"))
     a.wait(lambda: compiler.active and server_a.active, "robot A", READY_SECONDS)
     # One after the other: transformers does not load two models at once in one process.
-    server_b = b.add(MemoryServer, store=store_b, model=second_model(), require_signature=True)
+    server_b = b.add(MemoryServer, store=store_b, model=SECOND_MODEL, require_signature=True)
     b.wait(lambda: server_b.active, "robot B", READY_SECONDS)
 
     ids = live(a)

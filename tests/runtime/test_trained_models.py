@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from facts import FACTS
 from house import said
 from tiny_models import assert_untouched, parameters_of
 from torch import Tensor
@@ -19,13 +20,6 @@ from universal_memory.runtime.trace import trace
 
 pytestmark = pytest.mark.slow
 
-FACTS = {
-    "Where does Anna keep the spare key?": ("Anna keeps the spare key in the drawer.", "drawer"),
-    "What is Ben allergic to?": ("Ben said: I am allergic to peanuts.", "peanuts"),
-    "What colour is the ladder?": ("The ladder is green.", "green"),
-    "In which room is the pharmacy?": ("Sign reads: pharmacy room 12.", "12"),
-    "Who waters the plants?": ("Clara waters the plants.", "Clara"),
-}
 UNKNOWN = "What is the capital of France?"
 
 
