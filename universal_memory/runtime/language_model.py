@@ -130,6 +130,7 @@ class LanguageModel:
             input_ids=ids,
             attention_mask=mask,
             max_new_tokens=max_tokens,
+            min_new_tokens=1,  # an answer says something
             do_sample=False,
             eos_token_id=self.end_id,
             pad_token_id=pad,
