@@ -21,21 +21,27 @@ def fused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_a_model_beside_itself_recalls_the_same_of_the_same_files(fused: None) -> None:
+def test_two_models_recall_from_the_same_files(fused: None) -> None:
+    first, second = models = ["smollm2-135m", "gemma3-270m"]
     told: list[tuple[str, int, int]] = []
-    found = portability(
-        ["smollm2-135m"] * 2, 3, 2, columns=COLUMNS, advance=lambda *what: told.append(what)
-    )
+    found = portability(models, 3, 2, columns=COLUMNS, advance=lambda *what: told.append(what))
     assert found["files"] == 6 and len(found["files_digest"]) == 64
     rows = {row["set"]: row for row in found["rows"]}
     assert list(rows) == ["words", UNKNOWN, "long", "two"]
-    words = rows["words"]["scores"]["smollm2-135m"]
-    assert words["oracle"] >= 2 / 3 and words["shuffled"] == 0.0
+    for model in models:
+        words = rows["words"]["scores"][model]
+        assert words["oracle"] >= 2 / 3 and words["shuffled"] == 0.0
+        assert rows[UNKNOWN]["scores"][model]["memory"] > 0.5
     for row in found["rows"]:
-        ratios = row["ratios"]["smollm2-135m"]
-        assert "shuffled" not in ratios and all(ratio == 1.0 for ratio in ratios.values())
-    assert rows[UNKNOWN]["scores"]["smollm2-135m"]["memory"] > 0.5
-    assert told[-1] == ("smollm2-135m", 3, 3)
+        for mode, ratio in row["ratios"][second].items():
+            assert ratio == row["scores"][second][mode] / row["scores"][first][mode]
+    assert "shuffled" not in rows["words"]["ratios"][second]
+    assert told[-1] == (second, 3, 3)
+
+
+def test_a_model_beside_itself_is_refused() -> None:
+    with pytest.raises(ValueError, match="a, b, a: name each once"):
+        portability(["a", "b", "a"], 3, 2)
 
 
 def test_the_command_prints_a_table_a_mode_and_writes_all(

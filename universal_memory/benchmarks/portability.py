@@ -78,9 +78,11 @@ def portability(
 ) -> dict[str, Any]:
     """Rows of scores by model and mode, with the ratio to the first model; and what was read.
 
-    `questions`: of every set, `fused_questions`: of every kind of fusion. Raises what
-    `Answerer.load` raises for a model without a renderer.
+    `questions`: of every set, `fused_questions`: of every kind of fusion. Raises ValueError for a
+    model named twice, and what `Answerer.load` raises for one without a renderer.
     """
+    if len(set(models)) < len(models):
+        raise ValueError(f"models {', '.join(models)}: name each once")
     space = SemanticSpace.load()
     passports = PassportEncoder.load(space, pieces=Router.load(space).encoder.pieces)
     with ExitStack() as opened:

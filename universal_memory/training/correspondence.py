@@ -7,7 +7,6 @@ answer, that have been said, and the place where an answer starts by itself.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -141,8 +140,4 @@ def _activity(
             observed.callback(handle.remove)
         with attach(model, architecture, adapter) if adapter else nullcontext():
             model(input_ids=ids, use_cache=False, logits_to_keep=1)
-    return Activity(*(_stacked(seen) for seen in (inputs, outputs, states)))
-
-
-def _stacked(seen: Sequence[Tensor]) -> Tensor:
-    return torch.stack(list(seen))
+    return Activity(*map(torch.stack, (inputs, outputs, states)))

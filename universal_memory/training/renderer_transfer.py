@@ -58,8 +58,9 @@ class RendererTransfer:
     def __init__(self, correspondence: Correspondence) -> None:
         self.correspondence = correspondence
         source, target = correspondence.source, correspondence.target
+        others = copied_shapes(source.renderer)
         for name, width in copied_shapes(target.renderer).items():
-            if (other := copied_shapes(source.renderer)[name]) != width:
+            if (other := others[name]) != width:
                 raise ValueError(
                     f"{name} of the renderer of {target.model.name} is {width}, of"
                     f" {source.model.name} {other}: nothing to copy; remedy: train without --like"
