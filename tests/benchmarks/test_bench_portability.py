@@ -10,7 +10,13 @@ import pytest
 from command_line import runner
 
 from universal_memory.benchmarks import portability as bench
-from universal_memory.benchmarks.portability import UNKNOWN, Column, portability
+from universal_memory.benchmarks.portability import (
+    CONTROLS,
+    UNKNOWN,
+    Column,
+    contained,
+    portability,
+)
 
 COLUMNS = (Column("words", "held_out", 1), Column("long", "long", 1, "f1"))
 
@@ -31,6 +37,7 @@ def test_two_models_recall_from_the_same_files(fused: None) -> None:
     for model in models:
         words = rows["words"]["scores"][model]
         assert words["oracle"] >= 2 / 3 and words["shuffled"] == 0.0
+        assert words["none"] == 0.0 and words["context_contained"] >= words["context"]
         assert rows[UNKNOWN]["scores"][model]["memory"] > 0.5
     for row in found["rows"]:
         for mode, ratio in row["ratios"][second].items():
@@ -47,10 +54,18 @@ def test_a_model_beside_itself_is_refused() -> None:
 def test_the_command_prints_a_table_a_mode_and_writes_all(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scores = {"a": {"memory": 0.8, "oracle": 0.9, "shuffled": 0.0}, "b": {"memory": 0.4}}
+    controls = dict.fromkeys(CONTROLS, 0.01) | {contained(mode): 0.23 for mode in CONTROLS}
     figures: dict[str, Any] = {
         "space_id": "s", "files": 2, "files_digest": "d" * 64,
-        "rows": [{"set": "words", "scores": scores, "ratios": {"b": {"memory": 0.5}}}],
+        "rows": [
+            {
+                "set": "words",
+                "scores": {name: {"memory": 0.8, "oracle": 0.9} | controls for name in "ab"},
+                "ratios": {"b": {"memory": 0.5}},
+            },
+            {"set": "two", "scores": {"a": {"memory": 1.0}, "b": {"memory": 1.0}},
+             "ratios": {"b": {"memory": 1.0}}},
+        ],
     }  # fmt: skip
     monkeypatch.setattr(bench, "portability", lambda *_given, **_named: figures)
     path = tmp_path / "figures.json"
@@ -58,4 +73,5 @@ def test_the_command_prints_a_table_a_mode_and_writes_all(
     assert done.code == 0, done.err
     assert "2 files of space s (ids dddddddddddd)" in done.out
     assert "ratio b" in done.out and "0.500" in done.out
+    assert "context, b" in done.out and done.out.count("0.010 (0.230)") == 2 * len(CONTROLS)
     assert json.loads(path.read_text())["rows"] == figures["rows"]

@@ -2,7 +2,8 @@
 
 Files are compiled once, by an encoder that has seen none of the models, or only the first; then
 every model answers from those very files through its own renderer. What a model recalls is given
-beside what the first one does, and beside what it says with another episode's file on.
+beside what the first one does, and beside its own controls on the same questions: another
+episode's file on, nothing, and the text, given or retrieved, in the prompt.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from universal_memory.training.evaluation.dataset import Dataset, load_dataset
 from universal_memory.training.evaluation.modes import Modes
 from universal_memory.training.evaluation.run import ask, compile_into
 
-MODES = ("memory", "oracle", "shuffled")
+RECALL = ("oracle", "memory")
+CONTROLS = ("shuffled", "none", "context", "rag")
 SHORT, LONG = 24, 40  # most tokens of an answer
 BESIDE = 4  # files beside the right one
 UNKNOWN = "unknown: left to the base model"
@@ -145,8 +147,13 @@ def _answered(
     for number, one in enumerate(sets):
         answerer = over(first, one.store)
         limit = SHORT if one.column.score == "exact_match" else LONG
-        scores, _ = ask(Modes(one.dataset, one.files, answerer), MODES, 0, batch, limit)
+        asked = Modes(one.dataset, one.files, answerer)
+        scores, _ = ask(asked, (*RECALL, *CONTROLS), 0, batch, limit)
         found[one.column.name] = {mode: row[one.column.score] for mode, row in scores.items()}
+        # A model that reads answers in sentences, which are never exact.
+        found[one.column.name] |= {
+            contained(mode): scores[mode]["containment"] for mode in CONTROLS
+        }
         if number == 0:
             left = [answerer.prepare(question).source == BASE for question in one.foreign]
             found[UNKNOWN] = {"memory": sum(left) / len(left)}
@@ -154,6 +161,11 @@ def _answered(
     found |= _fused(first, fused_questions, batch, seed)
     advance(model, len(sets) + 1, len(sets) + 1)
     return found
+
+
+def contained(mode: str) -> str:
+    """What the share of answers that contain an accepted one is called, beside the score."""
+    return f"{mode}_contained"
 
 
 def _fused(
@@ -194,7 +206,7 @@ def _row(
             model: {
                 mode: rows[model][name][mode] / value
                 for mode, value in reference.items()
-                if mode != "shuffled" and value
+                if mode in RECALL and value
             }
             for model in models[1:]
         },

@@ -8,7 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from universal_memory.commands import bench_alignment, bench_inside, bench_routing
+from universal_memory.commands import (
+    bench_alignment,
+    bench_inside,
+    bench_portability,
+    bench_routing,
+)
 from universal_memory.commands.console import echo_table
 from universal_memory.commands.figures import (
     JsonFileOption,
@@ -30,6 +35,7 @@ BatchOption = Annotated[int, typer.Option(min=1, help="Questions decoded at once
 app.command()(bench_routing.routing)
 app.command()(bench_routing.passports)
 app.command()(bench_alignment.alignment)
+app.command()(bench_portability.portability)
 app.command()(bench_inside.trace)
 app.command()(bench_inside.labels)
 app.command()(bench_inside.privacy)
@@ -148,45 +154,6 @@ def capacity(
         else "knee: none, not even one fact a file is recalled"
     )
     write_figures(output, {**_head(model, split, seed, batch), **figures})
-
-
-@app.command()
-def portability(
-    models: Annotated[
-        str, typer.Option(help="Models, comma-separated; the others are compared with the first.")
-    ] = "smollm2-135m,gemma3-270m",
-    questions: Annotated[int, typer.Option(min=1, help="Questions of every set.")] = 60,
-    fused_questions: Annotated[
-        int, typer.Option(min=1, help="Questions of every kind of fusion.")
-    ] = 32,
-    seed: SeedOption = 20261122,
-    batch: BatchOption = 8,
-    output: JsonFileOption = None,
-) -> None:
-    """Recall of several models from the very same memory files, and what of it is carried over."""
-    from universal_memory.benchmarks.portability import portability as measure
-
-    names = [name.strip() for name in models.split(",") if name.strip()]
-    with progress() as advance:
-        figures = measure(names, questions, fused_questions, batch, seed, advance=advance)
-    typer.echo(
-        f"{', '.join(names)}, {_machine()}, {figures['files']} files of space"
-        f" {figures['space_id']} (ids {figures['files_digest'][:12]}), {questions} questions a set,"
-        f" {fused_questions} a kind of fusion, seed {seed}"
-    )
-    for mode in ("oracle", "memory", "shuffled"):
-        rows = [
-            (
-                row["set"],
-                *(share(row["scores"][name].get(mode)) for name in names),
-                *(share(row["ratios"][name].get(mode)) for name in names[1:]),
-            )
-            for row in figures["rows"]
-            if mode in row["scores"][names[0]]
-        ]
-        echo_table([mode, *names, *(f"ratio {name}" for name in names[1:])], rows)
-        typer.echo()
-    write_figures(output, {"machine": _machine(), **figures})
 
 
 @app.command()

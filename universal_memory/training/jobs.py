@@ -167,6 +167,7 @@ def train_renderer(
     if start is not None:
         card["start"] = str(start)
     elif like is not None:
+        card["command"] += f" --like {renderer_name(like)}"
         card["start"] = f"the renderer of {renderer_name(like)}, carried over"
     save_renderer(renderer, language_model, card, folder)
     told = {"model": renderer_name(model), "space_id": space.space_id, "accepted": found.accepted}
