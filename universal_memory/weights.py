@@ -49,21 +49,28 @@ def _small(value: Tensor) -> Tensor:
     return (value.half() if value.is_floating_point() else value.int()).contiguous()
 
 
-def load_weights(path: Path, module: nn.Module, space_id: str | None = None) -> None:
+def load_weights(
+    path: Path, module: nn.Module, space_id: str | None = None, grown: str = ""
+) -> None:
     """Load what `save_weights` wrote, in float32.
 
     `space_id`: the space that the weights must have been trained over, by their card; None: any.
+    `grown`: how the names of a part begin that may be missing, and then stays as it is.
     Raises FileNotFoundError if they are missing, WeightsError if they are damaged, of another
     module or of another space.
     """
     _require(path)
-    if space_id is not None and (found := read_card(path).get("space_id")) != space_id:
+    if space_id is not None and (other := read_card(path).get("space_id")) != space_id:
         raise WeightsError(
-            f"weights {path} were trained over space {found}, the space here is {space_id};"
+            f"weights {path} were trained over space {other}, the space here is {space_id};"
             " remedy: restore models/ from the repository, or run `ump train router`"
         )
     try:
-        module.load_state_dict(load_file(str(path)))  # copies into the module's own types
+        found = load_file(str(path))
+        if grown and not any(name.startswith(grown) for name in found):
+            own = module.state_dict().items()
+            found |= {name: value for name, value in own if name.startswith(grown)}
+        module.load_state_dict(found)  # copies into the module's own types
     except (SafetensorError, RuntimeError) as error:
         raise WeightsError(
             f"weights {path} do not fit {type(module).__name__}: {error};"

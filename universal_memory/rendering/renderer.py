@@ -23,6 +23,7 @@ from universal_memory.rendering.adapter import Adapter, LowRank
 from universal_memory.rendering.architecture import ArchitectureMap
 from universal_memory.rendering.piece_tokens import FORMS, MOST_TOKENS, NONE, spoken
 from universal_memory.rendering.token_embeddings import TokenEmbeddings
+from universal_memory.rendering.word_binding import WordBinding
 from universal_memory.rendering.word_context import WordContext
 from universal_memory.resources import models_dir
 from universal_memory.routing.gates import Gates
@@ -32,7 +33,8 @@ from universal_memory.weights import load_weights, read_card
 
 ATTENTION_WIDTH = 64
 # What knows of memories alone, and of no model: parameters, by how their names begin.
-OF_MEMORIES = ("seat", "trunk.", "attention.", "context.", "key_rest")
+OF_MEMORIES = ("seat", "trunk.", "attention.", "context.", "binding.", "key_rest")
+BINDING = "binding."  # of names: what renderers of before do not have
 
 
 def renderer_name(model: str) -> str:
@@ -56,7 +58,8 @@ class RendererConfig:
 
     `layers`: adapted block numbers. `d_in`, `d_out`: sizes of the adapted map, `d_out` that of the
     hidden states too. `manner_rank`, `attention_rank`: ranks of the shared LoRA, in the adapted map
-    and before attention, there in `attention_layers`. `fingerprint`: of the architecture map.
+    and before attention, there in `attention_layers`. `binding`: whether it was taught which words
+    belong together. `fingerprint`: of the architecture map.
     `space_id`: the space it reads. `gate_half`, `gate_temperature`, `gate_drop_below`: of the gates
     of its memories.
     """
@@ -70,6 +73,7 @@ class RendererConfig:
     manner_rank: int = 8
     attention_rank: int = 16
     hidden: int = 1024
+    binding: bool = False
     gate_half: float = Gates.half
     gate_temperature: float = Gates.temperature
     gate_drop_below: float = Gates.drop_below
@@ -111,6 +115,7 @@ class RendererConfig:
             d_out=architecture.d_out,
             fingerprint=architecture.fingerprint,
             space_id=space_id,
+            binding=True,
         )
 
 
@@ -119,13 +124,14 @@ class RenderedMemories:
     """The adapter of several memories, and what each of its ranks is of.
 
     All int64 [rank]: `memory`; `seat`, whose slot is its remainder by 16 (`Reading`); `token`, that
-    the rank says.
+    the rank says. `binding`: of the seats (`WordBinding`), None for a renderer without.
     """
 
     adapter: Adapter
     memory: Tensor
     seat: Tensor
     token: Tensor
+    binding: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -170,6 +176,7 @@ class Renderer(nn.Module):
         # belongs with.
         short = min(width, embeddings.width)
         self.token = nn.Parameter(torch.randn(embeddings.width, short) / embeddings.width**0.5)
+        self.binding = WordBinding(short) if config.binding else None
         self.key = nn.Parameter(torch.randn(count, width, config.d_in) * 0.1 / width**0.5)
         self.key_after = nn.Parameter(torch.randn(count, short, config.d_in) / short**0.5)
         self.key_after_two = nn.Parameter(torch.zeros(count, short, config.d_in))
@@ -224,13 +231,14 @@ class Renderer(nn.Module):
 
     def forward(self, usv: Tensor) -> RenderedMemories:
         """One adapter of all memories [memories, 16, 256]: a rank a token of their word pieces."""
-        reading = self.surroundings.reader(usv)
-        used = _used(reading.taken)
-        taken = reading.taken[:, :used]
-        tokens = spoken(self.tokens, reading.pieces[:, :used], reading.flags[:, :used])
-        tokens = tokens.masked_fill(~taken.unsqueeze(-1), NONE)  # [memories, used, 4]
-        seats = self.context(self._seats(usv, used), self._short(tokens[..., 0]), taken)
+        taken, tokens = self._spoken(usv)
+        alone, words = self._seats(usv, taken.shape[1]), self._short(tokens[..., 0])
+        seats = self.context(alone, words, taken)
         belongs = self._belongs_with(seats, tokens)
+        binding = None
+        if self.binding is not None:
+            binding = self.binding(alone, words, taken)
+            belongs = 0.5 * (belongs + binding.exp().to(words.dtype) @ words)
         memory, seat, place = (tokens != NONE).nonzero().unbind(-1)
         said = tokens[memory, seat, place]
         first = (place == 0).unsqueeze(-1)
@@ -239,10 +247,31 @@ class Renderer(nn.Module):
         keys = keys + torch.matmul(self._short(earlier(said, memory, 1)), self.key_after)
         keys = keys + torch.matmul(self._short(earlier(said, memory, 2)), self.key_after_two)
         keys = keys + torch.matmul(belongs[memory, seat] * first, self.key_with)
-        words = self.surroundings.embeddings.outputs(said) @ self.word
+        spoken_words = self.surroundings.embeddings.outputs(said) @ self.word
         gain = torch.where(first, self.word_gain[:, :1], self.word_gain[:, 1:])
-        values = gain * words + torch.matmul(own * first, self.value)
-        return RenderedMemories(self._scaled(keys, values), memory, seat, said)
+        values = gain * spoken_words + torch.matmul(own * first, self.value)
+        return RenderedMemories(self._scaled(keys, values), memory, seat, said, binding)
+
+    def bound(self, usv: Tensor) -> Tensor:
+        """What belongs together in memories [memories, 16, 256]: as `WordBinding` gives it.
+
+        Raises ValueError for a renderer that was never taught it.
+        """
+        if self.binding is None:
+            raise ValueError("this renderer has no binding: it was trained by an earlier version")
+        taken, tokens = self._spoken(usv)
+        with torch.no_grad():
+            alone, words = self._seats(usv, taken.shape[1]), self._short(tokens[..., 0])
+        found: Tensor = self.binding(alone, words, taken)
+        return found
+
+    def _spoken(self, usv: Tensor) -> tuple[Tensor, Tensor]:
+        """Which seats are taken, bool [memories, used], and their pieces' tokens [.., used, 4]."""
+        reading = self.surroundings.reader(usv)
+        used = _used(reading.taken)
+        taken = reading.taken[:, :used]
+        tokens = spoken(self.tokens, reading.pieces[:, :used], reading.flags[:, :used])
+        return taken, tokens.masked_fill(~taken.unsqueeze(-1), NONE)
 
     def _seats(self, usv: Tensor, used: int) -> Tensor:
         """What the first seats are to their memory, in the order of the text."""

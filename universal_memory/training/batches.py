@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from universal_memory.rendering.piece_tokens import NONE, spoken
 from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.space.text_tower import TextTower, WrittenTexts
+from universal_memory.training.binding import Bonds, bonds_of
 from universal_memory.training.corpora import EpisodeGenerator, EpisodeSample
 
 MAX_TOKENS = 72
@@ -52,7 +53,8 @@ class Speller:
 class Batch:
     """`texts`: one a memory, `written` in word pieces. `ids` int64 [questions, time], `lengths` of
     them used, padded on the right. (`rows`, `positions`): where the next token is `targets`;
-    `recited`: of a recital. `gates` float32 [questions, memories].
+    `recited`: of a recital. `gates` float32 [questions, memories]. `bonds`: what belongs together
+    in the texts, where that is known.
     """
 
     texts: list[str]
@@ -65,6 +67,7 @@ class Batch:
     targets: Tensor
     recited: Tensor
     gates: Tensor
+    bonds: Bonds | None = None
 
 
 @dataclass(frozen=True)
@@ -126,9 +129,9 @@ def make_batch(
             gates[row, sample.second] = 1.0
         elif not sample.recited and rng.random() < shape.composition:
             gates[row, _distractors(sample.memory, group_of, rng)] = 1.0
-    return collate(
-        [episode.text for episode in episodes], questions, gates, language_model, speller
-    )
+    texts = [episode.text for episode in episodes]
+    batch = collate(texts, questions, gates, language_model, speller)
+    return replace(batch, bonds=bonds_of(episodes, speller.tower))
 
 
 def collate(

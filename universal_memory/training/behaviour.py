@@ -84,7 +84,7 @@ class BehaviourTraining:
         ]
         self.stream = BatchStream(plan, language_model, self.speller)
         self.step, self.seconds = 0, 0.0
-        self.recital_loss = self.words_loss = self.aligned_loss = 0.0
+        self.recital_loss = self.words_loss = self.aligned_loss = self.binding_loss = 0.0
         if not self._resume():
             if not calibrated:
                 self._start()
@@ -155,6 +155,10 @@ class BehaviourTraining:
         if bool(recited.any()):
             self.recital_loss = float(losses[recited].mean().detach())
             loss = loss + self.plan.recital_weight * losses[recited].mean()
+        if batch.bonds is not None and rendered.binding is not None and torch.is_grad_enabled():
+            binding = batch.bonds.loss(rendered.binding)
+            self.binding_loss = float(binding.detach())
+            loss = loss + self.plan.binding_weight * binding
         if self.train_encoder and torch.is_grad_enabled():
             words = self.reader.loss(usv, texts.ids, texts.flags, texts.mask)
             self.words_loss = float(words.detach())
@@ -307,6 +311,7 @@ class BehaviourTraining:
             "loss": sum(losses) / len(losses),
             "recital": self.recital_loss,
             "words": self.words_loss,
+            "binding": self.binding_loss,
         }
         if self.alignment is not None:
             measured["aligned"] = self.aligned_loss

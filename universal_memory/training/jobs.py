@@ -19,6 +19,7 @@ from universal_memory.rendering.packages.package import write_manifest
 from universal_memory.rendering.piece_tokens import piece_tokens
 from universal_memory.rendering.places import Places
 from universal_memory.rendering.renderer import (
+    BINDING,
     Renderer,
     RendererConfig,
     renderer_name,
@@ -35,16 +36,19 @@ from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower
 from universal_memory.training.alignment import Alignment
 from universal_memory.training.behaviour import BehaviourTraining
+from universal_memory.training.binding import teach_binding
 from universal_memory.training.correspondence import Correspondence, Speaker
 from universal_memory.training.mixed_precision import fast_bfloat16, to_mixed_precision
 from universal_memory.training.model_card import machine, write_model_card
 from universal_memory.training.plan import TrainingPlan
 from universal_memory.training.renderer_transfer import RendererTransfer
+from universal_memory.training.schedule import Schedule
 from universal_memory.training.views import MINILM, open_views
-from universal_memory.weights import load_weights, save_weights
+from universal_memory.weights import load_weights, read_card, save_weights
 
 Report = Callable[[dict[str, Any]], None]
 CHECKPOINT = "checkpoint.pt"
+TEACHING = 0.06  # of the minutes of a renderer: what belongs together, before the answers
 SPACE = "unfrozen"  # until `ump train freeze` names it
 VIEWS = (MINILM, "smollm2-135m", "gemma3-270m")
 
@@ -138,8 +142,11 @@ def train_renderer(
     language_model = LanguageModel(model, device, places)
     space = SemanticSpace.load(device=device)
     renderer = _new_renderer(language_model, space.reader, space.tower, space.space_id)
+    bound = False
     if start is not None:
-        load_weights(start / renderer_weights(model), renderer)
+        weights = start / renderer_weights(model)
+        load_weights(weights, renderer, grown=BINDING)
+        bound = RendererConfig.from_card(read_card(weights)).binding
     training = BehaviourTraining(
         language_model,
         space.tower,
@@ -154,6 +161,8 @@ def train_renderer(
     )
     if like is not None and start is None and training.step == 0:
         _carry_over(like, space, Speaker(language_model, renderer), seed, report)
+    if training.step == 0 and not bound:
+        teach_binding(renderer, space, _teaching(training.plan), report)
     training.run()
     found = acceptance(
         language_model,
@@ -191,6 +200,11 @@ def _plan(
     if start is not None:
         return plan.going_on()
     return plan if like is None else plan.transferred()
+
+
+def _teaching(plan: TrainingPlan) -> Schedule:
+    steps = max(1, round(TEACHING * plan.steps)) if plan.steps else 0
+    return Schedule(minutes=TEACHING * plan.minutes, steps=steps, seed=plan.seed)
 
 
 def _carry_over(

@@ -30,6 +30,7 @@ class TrainingPlan(Schedule):
     composition_from: float = 0.12
     words_weight: float = 0.3
     recital_weight: float = 0.5
+    binding_weight: float = 0.2
     clip: float = 1.0
     copied_rate: float = 1.0
     validate_every: int = 300
@@ -60,7 +61,7 @@ class TrainingPlan(Schedule):
             fact_counts=(0.45, 0.15, 0.2, 0.08, 0.06, 0.06),
         )
         # At the full rate what was learned is lost first; large batches bear more of it.
-        rate = self.learning_rate * (0.25 if shape.memories < LARGE else 0.8)
+        rate = self.learning_rate * (0.35 if shape.memories < LARGE else 0.8)
         return replace(
             self, learning_rate=rate, closed_share=0.1, composition_from=0.0, warmup=30, shape=shape
         )

@@ -60,7 +60,7 @@ class RendererTransfer:
         source, target = correspondence.source, correspondence.target
         others = copied_shapes(source.renderer)
         for name, width in copied_shapes(target.renderer).items():
-            if (other := others[name]) != width:
+            if (other := others.get(name, width)) != width:
                 raise ValueError(
                     f"{name} of the renderer of {target.model.name} is {width}, of"
                     f" {source.model.name} {other}: nothing to copy; remedy: train without --like"
@@ -114,7 +114,7 @@ class RendererTransfer:
     def _carry(self, source: Renderer, target: Renderer, weights: dict[str, Tensor]) -> None:
         ours, theirs = dict(target.named_parameters()), dict(source.named_parameters())
         for name, parameter in ours.items():
-            if name.startswith(OF_MEMORIES):
+            if name.startswith(OF_MEMORIES) and name in theirs:
                 parameter.copy_(theirs[name])
         for name in KEYS:
             ours[name].copy_(theirs[name][self.layers] @ weights["keys"].mT)

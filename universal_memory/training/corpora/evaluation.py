@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from universal_memory.training.corpora.families import FAMILIES, families_of
-from universal_memory.training.corpora.generator import EpisodeGenerator, SubjectRegister
-from universal_memory.training.corpora.samples import EpisodeSample
+from universal_memory.training.corpora.families import (
+    FAMILIES,
+    HELD_OUT_FAMILIES,
+    families_of,
+    happenings,
+    pronouns,
+    requests,
+    speakers,
+)
+from universal_memory.training.corpora.family import Family
+from universal_memory.training.corpora.generator import (
+    EpisodeGenerator,
+    SubjectRegister,
+    sentences,
+)
+from universal_memory.training.corpora.samples import EpisodeSample, Fact
 
 # Streams of the events by the way their text begins; anything else is typed text.
 STREAMS = (
@@ -19,6 +33,17 @@ STREAMS = (
     ("Marker: ", "camera/front"),
     ("Camera sees: ", "camera/front"),
 )
+
+
+def _kinds(families: Sequence[Family]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Held-out words in trained kinds of facts, in turn with kinds that training never drew."""
+    names = [family.name for family in families]
+    return (
+        ("held_out", tuple(name for name in names if name not in HELD_OUT_FAMILIES)),
+        ("unseen_families", tuple(name for name in names if name in HELD_OUT_FAMILIES)),
+    )
+
+
 # Sets of other answers than short ones: (split, families) to take in turn. A long answer is a
 # gloss of a held-out word or a clause of trained words; held-out words alone would make no clause
 # that differs from the others in more than its nouns.
@@ -28,6 +53,10 @@ RECIPES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("held_out", ("definition", "tool_look_up")),
         ("new_combinations", tuple(n for n, family in FAMILIES.items() if family.genre == "long")),
     ),
+    "speaker": _kinds(speakers.FAMILIES),
+    "pronouns": _kinds(pronouns.FAMILIES),
+    "times": _kinds(happenings.FAMILIES),
+    "requests": _kinds(requests.FAMILIES),
 }
 EPISODE_GAP = (30.0, 90.0)  # seconds; longer than the gap at which the episode cutter cuts (20 s)
 EVENT_GAP = (1.0, 6.0)  # seconds
@@ -75,15 +104,13 @@ def evaluation_lines(
             sample = generator.episode(wanted, register)
         clock += random.uniform(*EPISODE_GAP)
         experience = []
-        for fact in sample.facts:
+        for text in (text for fact in sample.facts for text in _events(fact)):
             clock = round(clock + random.uniform(*EVENT_GAP), 1)
-            experience.append(
-                {"t": clock, "stream": stream_of(fact.statement), "text": fact.statement}
-            )
+            experience.append({"t": clock, "stream": stream_of(text), "text": text})
         yield {
             "id": f"{split}-{seed}-{number:04d}",
             "experience": experience,
-            "questions": _questions(sample, random),
+            "questions": _questions(sample, random, own=split == "speaker"),
         }
 
 
@@ -97,13 +124,34 @@ def _with_subjects(split: str) -> Iterator[str]:
             yield name
 
 
-def _questions(sample: EpisodeSample, random: Random) -> list[dict[str, Any]]:
-    """One wording for each fact."""
+def _events(fact: Fact) -> list[str]:
+    """The texts of the events that a fact comes in: what refers back is an event of its own."""
+    if FAMILIES[fact.family] not in pronouns.FAMILIES:
+        return [fact.statement]
+    speaker, said, rest = fact.statement.partition(" said: ")
+    if not said:
+        return sentences(fact.statement)
+    prefix = speaker + said
+    return [prefix + text.removeprefix(prefix) for text in sentences(rest)]
+
+
+def _questions(sample: EpisodeSample, random: Random, own: bool) -> list[dict[str, Any]]:
+    """One wording for each fact; where `own`, asked by whom it is about, if it can be."""
     asked = []
     for fact in sample.facts:
         question = random.choice(fact.questions)
-        asked.append({"q": question.text, "answers": [*question.answers], "family": fact.family})
+        entry = {"q": question.text, "answers": [*question.answers], "family": fact.family}
+        asked.append(entry | (_first_person(question.text, fact.subject) if own else {}))
     return asked
+
+
+def _first_person(question: str, people: Sequence[str]) -> dict[str, str]:
+    """The question as one of `people` asks it, and who that is; nothing where it cannot be."""
+    for name in people:
+        mine, found = re.subn(rf"\b{re.escape(name)}'s\b", "my", question, flags=re.IGNORECASE)
+        if found and name.lower() not in mine.lower():
+            return {"q": mine[0].upper() + mine[1:], "speaker": name}
+    return {}
 
 
 def write_evaluation(

@@ -1,7 +1,8 @@
 """A family of facts: its slots, its sentences and its questions.
 
 Templates hold `{slot}` or `{slot:form}`. Forms: `of` (Anna's), `a` (a mug, an egg, scissors),
-`bare` (the canonical answer), `is|are` (singular|plural), `her|his|their` (by the person).
+`bare` (the canonical answer), `base` (of a deed), `is|are` (singular|plural), `her|his|their` (by
+the person).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from string import Formatter
 from universal_memory.training.corpora.vocabulary import content_words
 
 FORMS = ("prose", "transcript", "camera", "tool")
-GENRES = ("short", "gloss", "long")
+GENRES = ("short", "gloss", "long", "living")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Value:
     answers: tuple[str, ...]
     plural: bool = False
     gender: int = 2  # 0 her, 1 his, 2 their
+    base: str = ""  # of a deed: wash the mug, for washed the mug
 
     def form(self, spec: str) -> str:
         """The text in the form a template asks for."""
@@ -33,6 +35,8 @@ class Value:
             return self.text + "'s"
         if spec == "bare":
             return self.answers[0]
+        if spec == "base":
+            return self.base
         if spec == "a":
             if self.plural:
                 return self.text
@@ -88,7 +92,8 @@ class Family:
         form: `prose` (may also be said by somebody), `transcript`, `camera` or `tool`.
         topic: families of one topic ask alike, so a subject appears in only one of them.
         exempt: few different answers by nature; drawn rarely.
-        genre: `short` answers to facts of a household, `gloss` (free prose) or `long` answers.
+        genre: `short` answers to facts of a household, `gloss` (free prose), `long` answers, or
+            `living`: who "she" is, what was when, whose "my" is, what somebody would like.
     """
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import accumulate
 from random import Random
@@ -15,9 +15,10 @@ from universal_memory.training.corpora.family import Family, Value, fill
 from universal_memory.training.corpora.noise import transcription_noise
 from universal_memory.training.corpora.samples import EpisodeSample, Fact, Question
 from universal_memory.training.corpora.slots import SHARED_WORDS, SlotSampler
+from universal_memory.training.corpora.updating import TOGETHER, differ, kin_of, now, updates
 from universal_memory.training.corpora.vocabulary import Vocabulary, content_words
 
-GENRE_SHARES = {"short": 0.72, "gloss": 0.20, "long": 0.08}
+GENRE_SHARES = {"short": 0.50, "gloss": 0.14, "long": 0.06, "living": 0.30}
 FORM_SHARES = {"prose": 0.45, "transcript": 0.20, "camera": 0.15, "tool": 0.20}
 WILD_SHARE = 0.3  # of open episodes: any word may stand in a free slot
 NOISE_SHARE = 0.1  # of transcripts
@@ -26,8 +27,15 @@ FIRST_PERSON_SHARE = 0.7  # of transcripts in families that have first-person wo
 UNKNOWN_SPEAKER_SHARE = 0.25  # of transcripts that are not about their speaker
 SAME_FAMILY_SHARE = 0.15  # of further facts of an episode: easily confused with the one before
 SAME_PERSON_SHARE = 0.2  # of further facts: about the person of the one before
+SAID_AGAIN_SHARE = 0.5  # of transcripts that refer back: the speaker is named again
+SAME_WORDING_SHARE = 0.6  # of updates: in the family's own words; others also in those of its kin
+NOW_SHARE = 0.15  # of updates that say so
 SPOKE = "spoke"  # the topic under which all speakers are taken
 PERSON_KINDS = frozenset(("person", "first_name", "full_name"))
+# Before a sentence that goes on with whom or what the one before it was about.
+BACK = re.compile(
+    r"(?<=[.!?]) (?=(?:She|He|They|It|Her|His|Their|Then|There|After that|Afterwards|Later)\b)"
+)
 QUESTIONS_PER_FACT = (2, 2, 3)
 TRIES = 60
 TOO_LONG = 12  # sentences that did not fit before an episode is taken as full
@@ -340,7 +348,8 @@ class EpisodeGenerator:
         questions = tuple(
             Question(self._vary(fill(wording, values)), answers) for wording in wordings
         )
-        return Fact(family.name, statement, questions)
+        subject = tuple(values[slot].text for slot in family.subject)
+        return Fact(family.name, statement, questions, subject)
 
     def _transcript(self, family: Family, values: dict[str, Value]) -> str:
         """The fact as somebody says it: about oneself in the first person, or about others."""
@@ -353,6 +362,8 @@ class EpisodeGenerator:
             template = random.choice(family.statements)
             sentence = fill(template, values)
             speaker = self._speaker(values)
+            if random.random() < SAID_AGAIN_SHARE:
+                sentence = f" {speaker} said: ".join(sentences(sentence))
             if template[0] != "{":
                 sentence = sentence[0].lower() + sentence[1:]
         if random.random() < 0.5:
@@ -381,6 +392,55 @@ class EpisodeGenerator:
         if share < 0.98:
             return question.lower().rstrip("?")
         return question.upper()
+
+    # How facts change
+
+    def update(
+        self, together: bool = False
+    ) -> tuple[EpisodeSample, EpisodeSample, EpisodeSample]:
+        """Three one-fact episodes about one thing: said, said again, and later said otherwise.
+
+        together: of a family whose facts hold together; else the last contradicts the first two.
+        Raises ValueError where the families have none.
+        """
+        self._start_episode()
+        known = {one.name: one for choice in self._choices.values() for one in choice.families}
+        for _ in range(10 * TRIES):
+            family, form = self._draw_family()
+            if not (family.name in TOGETHER if together else updates(family.name)):
+                continue
+            said = self._draw_values(family, SubjectRegister(), {})
+            if said is None:
+                continue
+            kin = [known[name] for name in kin_of(family.name) if name in known]
+            alike = self._random.random() < SAME_WORDING_SHARE
+            other = family if alike else self._random.choice(kin)
+            first = said[0]
+            about = [first[slot] for slot in family.subject]
+            shared = self._some(family, first) if other is family else {}
+            shared |= dict(zip(other.subject, about, strict=True))
+            later = self._draw_values(other, SubjectRegister(), shared)
+            if later is None or [later[0][slot] for slot in other.subject] != about:
+                continue  # what is drawn in parts is not shared
+            if not differ(first[family.answer].answers[0], later[0][other.answer].answers[0]):
+                continue
+            again = self._fact(family, self._form_of(family), first)
+            changed = self._fact(other, self._form_of(other), later[0])
+            if self._random.random() < NOW_SHARE:
+                changed = replace(changed, statement=now(changed.statement))
+            facts = self._fact(family, form, first), again, changed
+            one, two, three = (EpisodeSample(fact.statement, (fact,)) for fact in facts)
+            return one, two, three
+        raise ValueError("no family whose facts change so: use more families")
+
+    def _form_of(self, family: Family) -> str:
+        spoken = family.form == "prose" and self._random.random() < FORM_SHARES["transcript"]
+        return "transcript" if spoken else family.form
+
+
+def sentences(text: str) -> list[str]:
+    """A text cut before every sentence that refers back to the one before it."""
+    return BACK.split(text)
 
 
 def _pronouns(wording: str) -> str:

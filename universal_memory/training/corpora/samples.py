@@ -15,11 +15,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Fact:
-    """One remembered thing: the sentence that says it and at least two ways to ask for it."""
+    """One remembered thing: the sentence that says it and at least two ways to ask for it.
+
+    `subject`: what it is about, each as it stands in the statement.
+    """
 
     family: str
     statement: str
     questions: tuple[Question, ...]
+    subject: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

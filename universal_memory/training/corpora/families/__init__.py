@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from universal_memory.training.corpora.families import (
     codes,
+    happenings,
     health,
     household,
     kitchen,
@@ -15,12 +16,15 @@ from universal_memory.training.corpora.families import (
     people,
     places,
     preferences,
+    pronouns,
     prose,
     relations,
+    requests,
     robot,
     schedules,
     school,
     signs,
+    speakers,
     speech,
     sport,
     states,
@@ -35,7 +39,7 @@ from universal_memory.training.corpora.vocabulary import UNSEEN_FAMILIES
 MODULES = (
     places, people, preferences, household, schedules, codes, health, living, states, work, trade,
     speech, signs, tools, prose, messages, relations, robot, kitchen, sport, school,
-    vehicles, nature, money, media,
+    vehicles, nature, money, media, speakers, pronouns, happenings, requests,
 )  # fmt: skip
 
 FAMILIES: dict[str, Family] = {
@@ -55,6 +59,9 @@ HELD_OUT_FAMILIES = frozenset((
     "sign_departure", "sign_person_room", "marker_id",
     # tool
     "tool_weight", "tool_reservation", "tool_order",
+    # living
+    "your_appointment", "lent_my", "pronoun_bought", "pronoun_owner", "pronoun_symptom",
+    "came_after", "left_and_back", "wish_present", "wish_seat", "wish_trip", "wish_light",
 ))  # fmt: skip
 
 
@@ -66,8 +73,8 @@ def family_names() -> tuple[str, ...]:
 def families_of(split: str, vocabulary: str = "open") -> tuple[str, ...]:
     """Names of the families that a split draws from where none are named.
 
-    Held-out families only in their own split. Prose and long answers only in open training: the
-    other splits measure short answers, and recipes of `evaluation.py` the rest.
+    Held-out families only in their own split. Prose, long answers and what is living only in open
+    training: the other splits measure short answers, and recipes of `evaluation.py` the rest.
     """
     unseen = split == UNSEEN_FAMILIES
     wide = split == "train" and vocabulary == "open"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from universal_memory.training.corpora.slots.clauses import CLAUSE_WORDS, Clauses
 from universal_memory.training.corpora.slots.codes import Codes
+from universal_memory.training.corpora.slots.deeds import DEED_WORDS, Deeds
 from universal_memory.training.corpora.slots.phrases import (
     EVENT_KINDS,
     QUANTITIES,
@@ -31,7 +32,7 @@ NUMBERS = (
 )  # fmt: skip
 
 # Words that all splits share because they belong to the sentence, not to the world.
-SHARED_WORDS = CLAUSE_WORDS | content_words(
+SHARED_WORDS = CLAUSE_WORDS | DEED_WORDS | content_words(
     " ".join((*TASK_VERBS, *TASK_GERUNDS, *EVENT_KINDS, *VITALS, *QUANTITIES, *WEATHER, *NUMBERS))
     + " breakfast lunch dinner supper brunch soup starter dessert main dish special wall ceiling "
     "door floor window frame train bus ferry tram coach flight trip box room degrees percent "
@@ -39,7 +40,7 @@ SHARED_WORDS = CLAUSE_WORDS | content_words(
 )
 
 
-class SlotSampler(Places, Times, Codes, Phrases, Clauses, Prose, Relations):
+class SlotSampler(Deeds, Places, Times, Codes, Phrases, Clauses, Prose, Relations):
     """Draws a value of every kind."""
 
 

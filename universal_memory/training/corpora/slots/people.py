@@ -14,6 +14,14 @@ class People(Drawing):
         name = self.word(("first_names_female", "first_names_male")[gender])
         return Value(name, (name,), gender=gender)
 
+    def woman(self) -> Value:
+        name = self.word("first_names_female")
+        return Value(name, (name,), gender=0)
+
+    def man(self) -> Value:
+        name = self.word("first_names_male")
+        return Value(name, (name,), gender=1)
+
     def full_name(self) -> Value:
         first = self.first_name()
         text = f"{first.text} {self.word('surnames')}"
