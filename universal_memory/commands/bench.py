@@ -10,6 +10,7 @@ import typer
 
 from universal_memory.commands import (
     bench_alignment,
+    bench_baselines,
     bench_inside,
     bench_portability,
     bench_routing,
@@ -36,6 +37,7 @@ app.command()(bench_routing.routing)
 app.command()(bench_routing.passports)
 app.command()(bench_alignment.alignment)
 app.command()(bench_portability.portability)
+app.command()(bench_baselines.baselines)
 app.command()(bench_inside.trace)
 app.command()(bench_inside.labels)
 app.command()(bench_inside.privacy)

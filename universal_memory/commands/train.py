@@ -1,4 +1,4 @@
-"""`ump train`: the space, a renderer and its gates, router and reranker. Long runs resume."""
+"""`ump train`: the space, a renderer, gates, router, reranker, supersession. Long runs resume."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 app = typer.Typer(
-    add_completion=False, help="Train the space, a renderer, its gates, router or reranker."
+    add_completion=False,
+    help="Train the space, a renderer, its gates, router, reranker or supersession.",
 )
 
 
@@ -161,6 +162,48 @@ def reranker(
     from universal_memory.training.router_job import train_reranker
 
     train_reranker(run, minutes, steps, files, seed, _reporter(run), start)
+
+
+@app.command()
+def soft_tokens(
+    minutes: Minutes = 10.0,
+    steps: Steps = 0,
+    seed: Seed = 0,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of checkpoint, log and weights; an existing one resumes. Else one of the"
+            " model's name in build/train/soft_tokens."
+        ),
+    ] = None,
+    model: Model = "smollm2-135m",
+) -> None:
+    """Train USVs as input embeddings of MODEL, a rival of its renderer (`ump bench baselines`)."""
+    from universal_memory.benchmarks.recall import fresh_answerer
+    from universal_memory.training.soft_tokens import folder_of, train_soft_tokens
+
+    folder = run or folder_of(model)
+    with fresh_answerer(model) as answerer:
+        train_soft_tokens(answerer, folder, minutes, steps, seed, _reporter(folder))
+
+
+@app.command()
+def supersession(
+    minutes: Minutes = 35.0,
+    steps: Steps = 0,
+    seed: Seed = 0,
+    files: Annotated[int, typer.Option(min=1000, help="Files to train on.")] = 48_000,
+    run: Run = Path("build/train/supersession"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Models folder to write the weights to; else the one in use."),
+    ] = None,
+) -> None:
+    """Train what tells that a later memory supersedes an earlier one, from the vectors of both."""
+    from universal_memory.resources import models_dir
+    from universal_memory.training.supersession_job import train_supersession
+
+    train_supersession(run, minutes, steps, files, seed, _reporter(run), out or models_dir())
 
 
 @app.command()
