@@ -31,6 +31,27 @@ class Reading:
     flags: Tensor
     taken: Tensor
 
+    def __getitem__(self, memories: slice) -> Reading:
+        """Of some of the memories."""
+        return Reading(self.pieces[memories], self.flags[memories], self.taken[memories])
+
+    def part_numbers(self) -> Tensor:
+        """Which part of its memory each seat is of, -1 for an empty one: int64 [memories, 64].
+
+        Parts stand apart by an empty seat: what was merged (`merging`). All else is one part.
+        """
+        begins = self.taken & ~F.pad(self.taken, (1, 0))[:, :-1]
+        return (begins.cumsum(1) - 1).masked_fill(~self.taken, -1)
+
+    def parts(self) -> list[list[list[int]]]:
+        """The word pieces of every part of every memory, in order; at least one each."""
+        found = []
+        for pieces, numbers in zip(self.pieces, self.part_numbers(), strict=True):
+            count = int(numbers.max()) + 1
+            parts = [pieces[numbers == number].tolist() for number in range(count)]
+            found.append(parts or [[EMPTY]])
+        return found
+
 
 class SlotReader(nn.Module):
     """USVs float32 [memories, 16, 256] to the word pieces in their seats.

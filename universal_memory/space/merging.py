@@ -1,0 +1,154 @@
+"""Merging: several memories to one, in the space itself; no text takes part.
+
+What says which words a memory holds is exact: every word piece sits in a seat, is read out of it
+and seated anew behind those of the memory before, with an empty seat between: so the parts of a
+merged memory can still be told apart (`Reading.part_numbers`). What the pieces mean together is
+learned: a small transformer recovers from the slots, and from the pieces, what the text tower had
+said of them, and the frozen encoder writes both into one Universal Semantic Vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from universal_memory.resources import models_dir
+from universal_memory.space.encoder import SEATS, SLOT_WIDTH, SLOTS
+from universal_memory.space.piece_codes import MARK_WIDTH
+from universal_memory.space.semantic_space import SemanticSpace
+from universal_memory.space.slot_reader import Reading
+from universal_memory.space.text_tower import CONTEXT_WIDTH, PARTS
+from universal_memory.weights import load_weights
+
+WEIGHTS = Path("space") / "merger.safetensors"
+PLACES = SEATS * SLOTS
+BLOCKS, HEADS = 3, 4
+
+
+class MergeError(ValueError):
+    """Memories that do not go into one."""
+
+
+class SlotMerger(nn.Module):
+    """USVs of memories to one USV that holds the pieces of all, in their order.
+
+    Reader, encoder and word embeddings are the space's and no part of the weights. Untrained it is
+    the exact half alone: its last map is zero, and the pieces mean what they mean by themselves.
+    """
+
+    def __init__(self, space: SemanticSpace, width: int = SLOT_WIDTH) -> None:
+        super().__init__()
+        words = space.tower.model.embeddings.word_embeddings.weight
+        self._space = (space, words)  # in a tuple: no modules of this one
+        self.slot = nn.Parameter(torch.randn(SEATS, SLOT_WIDTH, width) / SLOT_WIDTH**0.5)
+        self.word = nn.Linear(PARTS[0], width)
+        self.mark = nn.Linear(MARK_WIDTH, width)
+        self.place = nn.Parameter(torch.randn(PLACES, width) * 0.1)
+        block = nn.TransformerEncoderLayer(
+            width, HEADS, 4 * width, dropout=0.0, activation="gelu", batch_first=True,
+            norm_first=True,
+        )  # fmt: skip
+        self.blocks = nn.TransformerEncoder(
+            block, BLOCKS, norm=nn.LayerNorm(width), enable_nested_tensor=False
+        )
+        self.out = nn.Linear(width, PARTS[1])
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    @classmethod
+    def load(cls, space: SemanticSpace, folder: Path | None = None) -> SlotMerger:
+        """The one trained over a space.
+
+        Raises FileNotFoundError or WeightsError with the remedy, for another space too.
+        """
+        merger = cls(space)
+        load_weights((folder or models_dir()) / WEIGHTS, merger, space.space_id)
+        return merger.eval().requires_grad_(False)
+
+    def forward(self, usv: Tensor, reading: Reading) -> Tensor:
+        """States of the pieces in the seats, as the text tower's: [memories, 64, 816].
+
+        `usv` float32 [memories, 16, 256], `reading` of it. Seats that are empty are zero.
+        """
+        used = int(reading.taken.any(0).nonzero().max()) + 1 if reading.taken.any() else 1
+        taken, numbers = reading.taken[:, :used], reading.part_numbers()[:, :used]
+        words = F.embedding(reading.pieces[:, :used], self._space[1])
+        marks = self._marks(reading)[:, :used]
+        slots = torch.einsum("msw,kwe->mkse", usv, self.slot).flatten(1, 2)[:, :used]
+        seats = slots + self.word(words) + self.mark(marks) + self.place[_places(numbers)]
+        apart = numbers.unsqueeze(1) != numbers.unsqueeze(2)  # empty seats see one another
+        hidden = self.out(self.blocks(seats, apart.repeat_interleave(HEADS, dim=0)))
+        states = torch.cat([words, hidden, marks], dim=-1) * taken.unsqueeze(-1)
+        return F.pad(states, (0, 0, 0, PLACES - used))
+
+    @torch.no_grad()
+    def merge(self, usv: NDArray[np.float32]) -> NDArray[np.float32]:
+        """One USV [16, 256] of several, [memories, 16, 256], in their order.
+
+        Raises MergeError if their pieces have no room in 64 seats, an empty one between two parts,
+        or cannot be read out of the outcome as they could before.
+        """
+        given = torch.from_numpy(np.ascontiguousarray(usv, dtype=np.float32))
+        reader = self._space[0].reader
+        reading = reader(given)
+        states, mask = seated(self(given, reading), reading)
+        whole: Tensor = self._space[0].encoder(states.unsqueeze(0), mask.unsqueeze(0))
+        parts = [part for memory in reading.parts() for part in memory]
+        if reader(whole).parts() != [parts]:
+            raise MergeError(
+                f"{len(given)} memories in {len(parts)} parts cannot be read out of one;"
+                " remedy: merge others"
+            )
+        return np.asarray(whole[0].numpy())
+
+    def _marks(self, reading: Reading) -> Tensor:
+        """Codes and flags as they were written: float32 [memories, 64, 48], each -1 or +1."""
+        codes = self._space[0].reader.codes[reading.pieces].sign()
+        there = torch.ones_like(reading.taken).unsqueeze(-1)
+        return torch.cat([codes, 2.0 * torch.cat([there, reading.flags], dim=-1) - 1.0], dim=-1)
+
+
+def seats_needed(parts: Sequence[int]) -> int:
+    """How many seats parts of so many word pieces take, one empty between two."""
+    return sum(parts) + max(0, len(parts) - 1)
+
+
+def seated(states: Tensor, reading: Reading) -> tuple[Tensor, Tensor]:
+    """States of memories one after another, an empty seat between two parts: [seats, 816].
+
+    And bool [seats], where a piece is. Raises MergeError if there are more than 64.
+    """
+    numbers = reading.part_numbers()
+    rows = [
+        memory[own == part]
+        for memory, own in zip(states, numbers, strict=True)
+        for part in range(int(own.max()) + 1)
+    ]
+    needed = seats_needed([len(row) for row in rows])
+    if not 0 < needed <= PLACES:
+        raise MergeError(
+            f"{len(states)} memories of {sum(map(len, rows))} word pieces in {len(rows)} parts need"
+            f" {needed} seats, one has {PLACES}; remedy: merge fewer"
+        )
+    whole = states.new_zeros(needed, CONTEXT_WIDTH)
+    mask = torch.zeros(needed, dtype=torch.bool, device=states.device)
+    start = 0
+    for row in rows:
+        whole[start : start + len(row)] = row
+        mask[start : start + len(row)] = True
+        start += len(row) + 1
+    return whole, mask
+
+
+def _places(numbers: Tensor) -> Tensor:
+    """Where in its part each seat is, 0 for an empty one: int64 [memories, 64]."""
+    seat = torch.arange(numbers.shape[1], device=numbers.device).expand_as(numbers)
+    begins = (numbers != F.pad(numbers, (1, 0), value=-1)[:, :-1]) & (numbers >= 0)
+    first = torch.where(begins, seat, 0).cummax(1).values
+    return torch.where(numbers >= 0, seat - first, 0)
