@@ -118,6 +118,8 @@ def _row(rival: Rival, tally: Tally) -> dict[str, Any]:
     """Scores and costs; for what was not run the reason in their place."""
     if tally.not_run:
         return {"not_run": tally.not_run}
+    if not tally.answers:
+        return {"not_run": "not run: no time was left for it (--seconds)"}
     scores = [
         score(said.text, asked.answers, said.prompt_tokens, {}) for asked, said in tally.answers
     ]

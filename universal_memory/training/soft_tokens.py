@@ -31,7 +31,7 @@ from universal_memory.rendering.word_context import WordContext
 from universal_memory.runtime.answerer import Answerer
 from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.space.encoder import SEATS, SLOT_WIDTH, SLOTS
-from universal_memory.training.batches import BatchShape, Speller, make_batch
+from universal_memory.training.batches import Batch, BatchShape, Speller, make_batch
 from universal_memory.training.corpora import EpisodeGenerator
 from universal_memory.training.schedule import Schedule
 from universal_memory.training.split_decoder import SplitDecoder
@@ -40,6 +40,7 @@ from universal_memory.weights import load_weights, read_card, save_weights
 
 FOLDER = Path("build/train/soft_tokens")
 WEIGHTS = "soft_tokens.safetensors"
+PARTS = 3  # of a batch, by length of the sequences
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -135,28 +136,44 @@ class SoftTokenTraining(TimedTraining):
 
     def losses(self, drawn: random.Random) -> tuple[Tensor, dict[str, float]]:
         """Cross-entropy of the answers to a batch of fresh episodes' questions."""
-        model, architecture = self.language_model.model, self.language_model.architecture
         generator = EpisodeGenerator(drawn.getrandbits(32))
         batch = make_batch(generator, self.plan.shape, self.language_model, self.speller, drawn)
         with torch.no_grad():
-            states = self.space.tower.states(batch.written)
-            usv = self.space.encoder(states.states, states.mask).float()
-        embedded = self.network.prompt(self.language_model, batch.ids, usv[batch.gates.argmax(1)])
-        blocks, _, _ = architecture.blocks.rpartition(".")
-        with attach(model, architecture, self.manner):
-            decoder = model.get_submodule(blocks)
-            states = decoder(inputs_embeds=embedded, use_cache=False).last_hidden_state
-        logits = self.decoder.head(states[batch.rows, batch.positions + SLOTS])
-        losses = F.cross_entropy(logits, batch.targets, reduction="none")
+            texts = self.space.tower.states(batch.written)
+            usv = self.space.encoder(texts.states, texts.mask).float()
+        states, order = self._answer_states(batch, usv[batch.gates.argmax(1)])
+        logits, targets = self.decoder.head(states), batch.targets[order]
+        losses = F.cross_entropy(logits, targets, reduction="none")
+        rows, recited = batch.rows[order], batch.recited[order]
         missed = torch.zeros(len(batch.ids))
-        missed.index_add_(0, batch.rows, (logits.argmax(-1) != batch.targets).float())
+        missed.index_add_(0, rows, (logits.argmax(-1) != targets).float())
         asked = torch.tensor([not sample.recited for sample in batch.questions])
-        answers = losses[~batch.recited].mean()
+        answers = losses[~recited].mean()
         loss = answers
-        if bool(batch.recited.any()):
-            loss = loss + self.plan.recital_weight * losses[batch.recited].mean()
+        if bool(recited.any()):
+            loss = loss + self.plan.recital_weight * losses[recited].mean()
         right = float((missed[asked] == 0).float().mean())
         return loss, {"loss": float(answers.detach()), "right": right}
+
+    def _answer_states(self, batch: Batch, usv: Tensor) -> tuple[Tensor, Tensor]:
+        """Final hidden states where answers are, and the batch's places they belong to.
+
+        `usv`: one a question. Short and long sequences run apart, as in `behaviour`.
+        """
+        model, architecture = self.language_model.model, self.language_model.architecture
+        decoder = model.get_submodule(architecture.blocks.rpartition(".")[0])
+        states, order = [], []
+        for part in batch.lengths.argsort().chunk(PARTS):
+            ids = batch.ids[part, : int(batch.lengths[part].max())]
+            embedded = self.network.prompt(self.language_model, ids, usv[part])
+            with attach(model, architecture, self.manner):
+                final = decoder(inputs_embeds=embedded, use_cache=False).last_hidden_state
+            place = torch.full((len(batch.ids),), -1)
+            place[part] = torch.arange(len(part))
+            here = (place[batch.rows] >= 0).nonzero().flatten()
+            states.append(final[place[batch.rows[here]], batch.positions[here] + SLOTS])
+            order.append(here)
+        return torch.cat(states), torch.cat(order)
 
 
 def train_soft_tokens(

@@ -10,12 +10,14 @@ import time
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from universal_memory.benchmarks.rivals.rival import Answered, Asked, Rival
 from universal_memory.benchmarks.rivals.world import World
 from universal_memory.rendering.adapter import Adapter, attach
 from universal_memory.training.batches import RECITE
+from universal_memory.training.split_decoder import SplitDecoder
 
 RANK = 8
 
@@ -30,6 +32,8 @@ class Tuned(Rival):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self._adapters: dict[str, Adapter] = {}
+        first = self.parts.answerer.renderer.config.layers[0]
+        self._decoder = SplitDecoder(self.language_model, first)
 
     def remember(self, world: World) -> None:
         """Keep the texts; a LoRA is tuned when it is asked for."""
@@ -54,13 +58,13 @@ class Tuned(Rival):
         keys = (keys / architecture.d_in**0.5).requires_grad_(True)
         values = torch.zeros(len(layers), RANK, architecture.d_out, requires_grad=True)
         optimizer = torch.optim.Adam([keys, values], lr=self.parts.settings.tune_rate)
-        before, after = self.language_model.template_tokens
-        recall = self.language_model.prompt_ids(RECITE)
-        prompt = self.language_model.prompt_ids(text)
-        said = [*prompt[before : len(prompt) - after], self.language_model.end_id]
+        ids, learned = self._lesson(text)
+        hidden = self._decoder.below(ids)  # the same at every step
         for _ in range(self.parts.settings.tune_steps):
             with attach(model, architecture, Adapter(layers, keys, values)):
-                loss = self._loss([], said) + self._loss(recall, said)
+                states = self._decoder.above(hidden)
+            logits = self._decoder.head(states[:, :-1][learned])
+            loss = F.cross_entropy(logits, ids[:, 1:][learned])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -68,9 +72,18 @@ class Tuned(Rival):
         self._adapters[text] = adapter
         return adapter.nbytes
 
-    def _loss(self, prompt: list[int], said: list[int]) -> torch.Tensor:
-        """Mean cross-entropy of the tokens `said` after `prompt`; the first needs one before it."""
-        ids = torch.tensor([[*prompt, *said]])
-        logits = self.language_model.model(input_ids=ids).logits[0]
-        start = max(1, len(prompt))
-        return F.cross_entropy(logits[start - 1 : -1], ids[0, start:])
+    def _lesson(self, text: str) -> tuple[Tensor, Tensor]:
+        """Token ids [2, time]: the text by itself, and as recited; which next tokens are learned,
+        bool [2, time - 1].
+        """
+        model = self.language_model
+        recall = model.prompt_ids(RECITE)
+        prompt, (before, after) = model.prompt_ids(text), model.template_tokens
+        said = [*prompt[before : len(prompt) - after], model.end_id]
+        ids = torch.full((2, len(recall) + len(said)), model.end_id)
+        ids[0, : len(said)] = torch.tensor(said)
+        ids[1] = torch.tensor([*recall, *said])
+        learned = torch.zeros(2, ids.shape[1] - 1, dtype=torch.bool)
+        learned[0, : len(said) - 1] = True
+        learned[1, len(recall) - 1 :] = True
+        return ids, learned
