@@ -125,7 +125,7 @@ class SoftTokenTraining(TimedTraining):
         checkpoint: Path,
         report: Report,
     ) -> None:
-        parameters = list(network.parameters())
+        parameters: list[Tensor] = list(network.parameters())
         optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0.01)
         super().__init__(network, optimizer, parameters, plan, checkpoint, report)
         self.network, self.plan = network, plan

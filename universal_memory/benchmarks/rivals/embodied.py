@@ -27,6 +27,7 @@ class Embodied(Rival):
     """Keeps texts in an eMEM store, and reads what its semantic search finds."""
 
     name = "emem"
+    note = "with the vectors of MiniLM"
 
     def remember(self, world: World) -> None:
         """Put all texts into a new store; MiniLM's vectors are not made twice."""
@@ -42,7 +43,7 @@ class Embodied(Rival):
             )
             self.parts.advance("emem", rows.stop, len(self._texts))
         self._store.save()
-        stored = sum(path.stat().st_size for path in root.iterdir())
+        stored = sum(path.stat().st_size for path in root.glob("memory*"))
         self.stored = [stored // len(self._texts)] * len(self._texts)
 
     def ready(self, asked: Asked) -> None:
