@@ -62,6 +62,21 @@ def compile_experience(
     keep_text: Annotated[
         bool, typer.Option(help="Keep the text in the local ledger (never in a file).")
     ] = True,
+    budget: Annotated[
+        float,
+        typer.Option(
+            min=0.01, max=1.0, help="Share of the episodes to remember: the most surprising."
+        ),
+    ] = 1.0,
+    momentum: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=0.99, help="Share of a surprise that goes on to the stream's next episode."
+        ),
+    ] = 0.0,
+    model: Annotated[
+        str, typer.Option(help="With --budget: the language model that is surprised.")
+    ] = "smollm2-135m",
     namespace: Annotated[str, typer.Option(help="With --now: namespace of the nodes.")] = "",
     timeout: Annotated[
         float, typer.Option(min=1.0, help="With --now: longest wait, in seconds.")
@@ -87,8 +102,9 @@ def compile_experience(
     else:
         events = read_log(log) if log is not None else []
         result = _compile_here(
-            root_of(store), events, flush, gap_seconds, max_word_pieces, max_events, keep_text
-        )
+            root_of(store), events, flush, gap_seconds, max_word_pieces, max_events, keep_text,
+            budget, momentum, model,
+        )  # fmt: skip
     if as_json:
         echo_json(result)
         return
@@ -117,6 +133,9 @@ def _compile_here(
     max_word_pieces: int,
     max_events: int,
     keep_text: bool,
+    budget: float,
+    momentum: float,
+    model: str,
 ) -> dict[str, Any]:
     if not events and not (root / BUFFER).is_file():
         return {"memories": [], "events": 0, "dropped": 0, "waiting": 0, "compile_ms": 0.0}
@@ -135,7 +154,14 @@ def _compile_here(
         buffer = opened.enter_context(
             RollingBuffer(root / BUFFER, CENTURY_SECONDS, ALL_TOKENS, cipher=store.cipher)
         )
-        compiler = Compiler.load(store, buffer, gap_seconds, max_word_pieces, max_events, keep_text)
+        surprise = None
+        if budget < 1.0:
+            from universal_memory.runtime.prediction import load_meter
+
+            surprise = load_meter(store, budget, momentum, model=model)
+        compiler = Compiler.load(
+            store, buffer, gap_seconds, max_word_pieces, max_events, keep_text, surprise=surprise
+        )
         for event in events:
             buffer.append(replace(event, tokens=compiler.space.tower.token_ids(event.text)))
         started = time.monotonic()
@@ -159,6 +185,7 @@ def _compile_here(
         ],
         "events": report.events,
         "dropped": report.dropped,
+        "unsurprising": report.unsurprising,
         "waiting": waiting,
         "compile_ms": took,
     }
@@ -182,8 +209,10 @@ def _compile_in_robot(namespace: str, flush: bool, timeout: float) -> dict[str, 
 def _summary(result: dict[str, Any]) -> str:
     parts = [
         f"{result['events']} events settled: {len(result['memories'])} memories, "
-        f"{result['dropped']} events without news"
+        f"{result['dropped'] - result.get('unsurprising', 0)} events without news"
     ]
+    if unsurprising := result.get("unsurprising"):
+        parts.append(f"{unsurprising} events without surprise")
     if waiting := result.get("waiting"):
         parts.append(f"{waiting} wait for their episode to end (--flush compiles them)")
     return f"{', '.join(parts)}; {result['compile_ms']:.0f} ms"

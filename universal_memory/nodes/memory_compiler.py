@@ -38,6 +38,7 @@ from universal_memory.nodes.qos import EVERY_ONE, STATUS
 from universal_memory.nodes.spin import run
 from universal_memory.resources import store_root
 from universal_memory.runtime.compiler import CompiledMemory, Compiler, CompileReport
+from universal_memory.runtime.surprise import DECAY_SECONDS, SurpriseMeter
 
 PARAMETERS = (
     Row("store", "", "Folder of the memory store; empty: $UMP_HOME or the user's data folder."),
@@ -55,6 +56,28 @@ PARAMETERS = (
     Row("buffer_seconds", 3600.0, "Events older than this leave the buffer [s].", 1.0, 604_800.0),
     Row("buffer_tokens", 2_000_000, "Most tokens in the buffer.", 1000, 1_000_000_000),
     Row("keep_text", True, "Keep a memory's text in the local ledger (never in the file)."),
+    Row(
+        "surprise_budget",
+        1.0,
+        "Share of the episodes to remember, the most surprising; 1: all, and no model is loaded.",
+        0.01,
+        1.0,
+    ),
+    Row(
+        "surprise_momentum",
+        0.0,
+        "Share of an episode's surprise that goes on to the next one of its stream.",
+        0.0,
+        0.99,
+    ),
+    Row(
+        "surprise_decay_seconds",
+        DECAY_SECONDS,
+        "Pause in which that falls to 37 % [s, header stamps].",
+        1.0,
+        86_400.0,
+    ),
+    Row("model", "smollm2-135m", "Language model that is surprised: a packaged name or a folder."),
     Row(
         "queue_size",
         10_000,
@@ -98,6 +121,7 @@ class MemoryCompiler(ManagedNode):
         self._shop: Workshop | None = None
         self._reading = threading.Lock()  # the workshop is not closed under a reader
         self._compiled = self._dropped = self._oversize = self._failures = 0
+        self._unsurprising = 0
         self._compile_ms = 0.0
         self._files = self._aged_before = 0
         self._listening: tuple[Any, Any, JumpHandle] | None = None
@@ -127,6 +151,7 @@ class MemoryCompiler(ManagedNode):
             compiler = self._load(values, store, buffer)
             opened.pop_all()  # all is well: the workshop closes them
         self._compiled = self._dropped = self._oversize = self._failures = 0
+        self._unsurprising = 0
         self._files = len(store)
         self._aged_before = buffer.statistics().aged_out  # by the buffer's whole life
         writer = BufferWriter(buffer, values["queue_size"], self.health)
@@ -180,7 +205,8 @@ class MemoryCompiler(ManagedNode):
             "refused for lack of room": queue.dropped,
             "waiting to be compiled": held.pending + held.claimed,
             "memories compiled": self._compiled,
-            "events without news": self._dropped,
+            "events without news": self._dropped - self._unsurprising,
+            "events without surprise": self._unsurprising,
             "events longer than max_word_pieces": self._oversize,
             "events aged out uncompiled": held.aged_out,
             "events received again": held.duplicates,
@@ -256,6 +282,7 @@ class MemoryCompiler(ManagedNode):
         self._compile_ms = (time.monotonic() - started) * 1000.0
         self._compiled += len(report.memories)
         self._dropped += report.dropped
+        self._unsurprising += report.unsurprising
         self._oversize += report.oversize
         self._files = len(shop.store)
         pending = shop.buffer.pending()
@@ -291,6 +318,22 @@ def load_compiler(values: Parameters, store: MemoryStore, buffer: RollingBuffer)
         values["max_word_pieces"],
         values["max_events"],
         values["keep_text"],
+        surprise=load_surprise(values, store),
+    )
+
+
+def load_surprise(values: Parameters, store: MemoryStore) -> SurpriseMeter | None:
+    """Load the language model and what it needs; None, and nothing, if all is remembered."""
+    if values["surprise_budget"] >= 1.0:
+        return None
+    from universal_memory.runtime.prediction import load_meter  # takes seconds
+
+    return load_meter(
+        store,
+        values["surprise_budget"],
+        values["surprise_momentum"],
+        values["surprise_decay_seconds"],
+        values["model"],
     )
 
 

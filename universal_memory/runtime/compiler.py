@@ -12,6 +12,7 @@ from universal_memory.memory.file import MemoryFile
 from universal_memory.memory.record import Provenance
 from universal_memory.memory.store import MemoryStore
 from universal_memory.routing.passport import PassportEncoder
+from universal_memory.runtime.surprise import SurpriseMeter
 from universal_memory.space.semantic_space import SemanticSpace
 
 
@@ -29,7 +30,8 @@ class CompiledMemory:
 class CompileReport:
     """What one compilation did.
 
-    `dropped`: events without news; `events`: all that were settled; `oversize`: episodes of one
+    `dropped`: events without news; `unsurprising`: those of them that are no repeats, but too well
+    known for the surprise budget; `events`: all that were settled; `oversize`: episodes of one
     event that is longer than an episode should be, of which the end may not be read.
     """
 
@@ -37,13 +39,16 @@ class CompileReport:
     dropped: int = 0
     events: int = 0
     oversize: int = 0
+    unsurprising: int = 0
 
 
 class Compiler:
     """Compiles pending events of a buffer into files of a store.
 
     Safe to kill, and to fail, at any point: the buffer's claims are settled before every
-    compilation, and a file that no report has named yet is in the next one.
+    compilation, and a file that no report has named yet is in the next one. `surprise` chooses the
+    episodes that are remembered; None: all. The others are settled last: what is cut short may
+    remember more, never less.
     """
 
     def __init__(
@@ -54,12 +59,13 @@ class Compiler:
         buffer: RollingBuffer,
         cutter: EpisodeCutter | None = None,
         keep_text: bool = True,
+        surprise: SurpriseMeter | None = None,
     ) -> None:
         self.space, self.passport_encoder = space, passport_encoder
         self.store, self.buffer = store, buffer
         self.cutter = cutter or EpisodeCutter(count=space.tower.count)
         self.novelty = NoveltyFilter()
-        self.keep_text = keep_text
+        self.keep_text, self.surprise = keep_text, surprise
         self._unreported: list[CompiledMemory] = []
         self._settle()
 
@@ -73,12 +79,13 @@ class Compiler:
         max_events: int = MAX_EVENTS,
         keep_text: bool = True,
         models: Path | None = None,
+        surprise: SurpriseMeter | None = None,
     ) -> Compiler:
         """A compiler with the trained space and passports of the models folder."""
         space = SemanticSpace.load(models)
         cutter = EpisodeCutter(gap_seconds, max_word_pieces, space.tower.count, max_events)
         passports = PassportEncoder.load(space, models)
-        return cls(space, passports, store, buffer, cutter, keep_text)
+        return cls(space, passports, store, buffer, cutter, keep_text, surprise)
 
     def compile(self, now: int, flush: bool = False) -> CompileReport:
         """Compile every episode that is complete at `now` (nanoseconds); all of them if `flush`."""
@@ -88,12 +95,29 @@ class Compiler:
         episodes, tail = self.cutter.cut(kept, now)
         if flush and tail is not None:
             episodes.append(tail)
-        for episode in episodes:
+        kept_episodes, left_out = self._by_surprise(episodes)
+        for episode in kept_episodes:
             self._unreported.append(self._compile(episode, now))
+        unsurprising = self._leave_out(left_out)
         memories, self._unreported = self._unreported, []
-        events = len(dropped) + sum(memory.events for memory in memories)
+        away = len(dropped) + unsurprising
+        events = away + sum(memory.events for memory in memories)
         oversize = sum(OVERSIZE in episode.flags for episode in episodes)
-        return CompileReport(memories, len(dropped), events, oversize)
+        return CompileReport(memories, away, events, oversize, unsurprising)
+
+    def _by_surprise(self, episodes: list[Episode]) -> tuple[list[Episode], list[Episode]]:
+        """The episodes that are remembered, and those that are not."""
+        if self.surprise is None:
+            return episodes, []
+        return self.surprise.select(episodes)
+
+    def _leave_out(self, episodes: list[Episode]) -> int:
+        """Settle what is not remembered; the number of its events."""
+        for episode in episodes:
+            self.buffer.mark_compiled(episode.sequences, None)
+        if self.surprise is not None:
+            self.surprise.settle()
+        return sum(len(episode.events) for episode in episodes)
 
     def _settle(self) -> None:
         """Finish what a crash or a full disk left between the claim and the mark.
