@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from universal_memory.routing.pieces import PieceNetwork
-from universal_memory.routing.reranker import NONE, Reranker, _likeness, padded
+from universal_memory.routing.reranker import NONE, Reranker, likeness, padded
 
 QUESTION = [[2073, 2003, 9983, 7000]]
 MEMORIES = [[9983, 2187, 7000], [7000], [5, 6, 7, 8, 9, 10, 11]]
@@ -38,11 +38,11 @@ def test_what_passports_say_is_added(reranker: Reranker) -> None:
 
 
 def test_the_same_pieces_are_seen_with_their_neighbours() -> None:
-    same = _likeness(padded([[4, 5, 6]]), padded([[5, 6, NONE], [5, 9, 6]])[:1])[0]
+    same = likeness(padded([[4, 5, 6]]), padded([[5, 6, NONE], [5, 9, 6]])[:1])[0]
     assert same[..., 0].nonzero().tolist() == [[1, 0], [2, 1]]
     assert same[..., 1].nonzero().tolist() == [[2, 1]]  # the piece before is the same too
     assert same[..., 2].nonzero().tolist() == [[1, 0]]  # the one behind
-    assert not _likeness(torch.tensor([[NONE]]), torch.tensor([[NONE]])).any()
+    assert not likeness(torch.tensor([[NONE]]), torch.tensor([[NONE]])).any()
 
 
 def test_it_learns_which_belongs_to_which() -> None:

@@ -86,7 +86,7 @@ def test_both_sides_start_alike(
     training = begin(corpus, reader, tmp_path / "c.pt")
     passports, questions = training.passports, training.questions
     assert torch.equal(passports.head.linear.weight, questions.head.linear.weight)
-    rare, common = corpus.document_frequency.argmin(), corpus.document_frequency.argmax()
+    rare, common = corpus.rare.frequency.argmin(), corpus.rare.frequency.argmax()
     assert questions.emphasis[rare] > questions.emphasis[common] + 1
 
 

@@ -54,9 +54,9 @@ class Sequences:
 class PieceContext(nn.Module):
     """Rows of word pieces to states that know their neighbours and their place in the list."""
 
-    def __init__(self, width: int, longest: int) -> None:
+    def __init__(self, width: int, longest: int, row: int = ROW) -> None:
         super().__init__()
-        self.thin = nn.Linear(ROW, THIN)
+        self.thin = nn.Linear(row, THIN)
         near = (2 * SPAN + 1) * THIN
         self.mix = nn.Sequential(nn.Linear(near, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.place = nn.Parameter(0.1 * torch.randn(longest, width))
@@ -146,7 +146,7 @@ class Reranker(nn.Module):
         asked = self.questions(table, questions)
         held = self.memories(table, memories.flatten(0, 1))
         there = asked.there.repeat_interleave(among, 0)
-        like = _likeness(questions.repeat_interleave(among, 0), memories.flatten(0, 1))
+        like = likeness(questions.repeat_interleave(among, 0), memories.flatten(0, 1))
         states = asked.spread(asked.states).repeat_interleave(among, 0)
         states = states + self.likeness(like.amax(2))
         for layer in self.layers:
@@ -157,7 +157,7 @@ class Reranker(nn.Module):
         return logits.view(count, among) + self.trust * verified
 
 
-def _likeness(asked: Tensor, held: Tensor) -> Tensor:
+def likeness(asked: Tensor, held: Tensor) -> Tensor:
     """Which pieces are the same, and with their neighbours: float32 [memories, asked, held, 3]."""
     same = (asked.unsqueeze(2) == held.unsqueeze(1)) & (held != NONE).unsqueeze(1)
     before, behind = F.pad(same, (1, -1, 1, -1)), F.pad(same, (-1, 1, -1, 1))

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from universal_memory.routing.reranker import NONE, Reranker, padded
+from universal_memory.routing.reranker import Reranker, padded
 from universal_memory.training.mixed_precision import fast_bfloat16
+from universal_memory.training.rare_pieces import misread, swapped
 from universal_memory.training.retrieval_corpus import RetrievalCorpus
 from universal_memory.training.schedule import Schedule
 from universal_memory.training.shortlists import Shortlists
@@ -64,10 +65,10 @@ class RerankerTraining(TimedTraining):
         files = lists.files[rows].gather(1, places)
         verified = lists.verified[rows].gather(1, places)
         texts = (self.corpus.files[file] for file in files.flatten().tolist())
-        read = [self.corpus.misread(pieces, drawn) for pieces in texts]
-        swap = self.corpus.swap(drawn)
-        asked = _swapped(padded([lists.questions[row] for row in rows]), swap)
-        held = _swapped(padded(read), swap).view(*files.shape, -1)
+        read = [misread(pieces, drawn) for pieces in texts]
+        swap = self.corpus.rare.swap(drawn)
+        asked = swapped(padded([lists.questions[row] for row in rows]), swap)
+        held = swapped(padded(read), swap).view(*files.shape, -1)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast_bfloat16()):
             logits = self.reranker(asked, held, verified).float()
         first = torch.zeros(len(rows), dtype=torch.int64)
@@ -79,7 +80,3 @@ class RerankerTraining(TimedTraining):
         before = (verified.argmax(1) == 0).float().mean()
         measured = {"order": order, "level": level, "first": right, "verified_first": before}
         return order + LEVEL * level, {name: float(one.detach()) for name, one in measured.items()}
-
-
-def _swapped(ids: Tensor, swap: Tensor) -> Tensor:
-    return torch.where(ids == NONE, NONE, swap[ids.clamp(min=0)])

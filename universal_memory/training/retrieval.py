@@ -115,7 +115,7 @@ class RetrievalTraining(TimedTraining):
         row = torch.searchsorted(pieces, batch.files.ids).clamp(max=len(pieces) - 1)
         known = pieces[row] == batch.files.ids
         there[row[known], batch.files.owners()[known]] = 1.0
-        rare = self.corpus.document_frequency[pieces] < COMMON
+        rare = self.corpus.rare.frequency[pieces] < COMMON
         level, there = presences.words[rare], there[rare] > 0.5
         return -F.logsigmoid(level[there]).mean() - WRONG * F.logsigmoid(-level[~there]).mean()
 
@@ -129,6 +129,6 @@ def start(passports: PassportEncoder, questions: QuestionEncoder, corpus: Retrie
     with torch.no_grad():
         verifier.word_trace.weight.copy_(linear.weight[:, :width])
         verifier.pair_trace.weight.copy_(linear.weight[:, width:])
-        rarity = -(0.99 * corpus.document_frequency + 1e-4).log()
+        rarity = -(0.99 * corpus.rare.frequency + 1e-4).log()
         for emphasis in (passports.emphasis, questions.emphasis, questions.need):
             emphasis.copy_((rarity / rarity.max()).log().clamp(min=-2.5))

@@ -20,16 +20,13 @@ from universal_memory.routing.question import MAX_PIECES
 from universal_memory.space.encoder import SEATS, SLOTS
 from universal_memory.training.ambiguity import Ambiguity
 from universal_memory.training.corpora import EpisodeGenerator, EpisodeSample
+from universal_memory.training.rare_pieces import RarePieces, misread
 
 Tokenise = Callable[[str], Sequence[int]]
 
 FACTS, FACTS_SHARES = range(1, 7), (8, 3, 3, 1, 1, 1)  # of a file that is in no group
 GROUP = 4  # near-duplicates: one family, some words in common
-RARE = 0.01  # share of the files up to which a piece is a name rather than wording
-FIRST_WORD = 1996  # word pieces before are signs and single letters
 FAMILIES, SHARING = 8, 3  # of a batch: families; files that share a piece with another one
-SWAPPED = 0.15  # of the rare pieces, at every step
-UNREAD = 0.01  # of a file's pieces: readers err
 
 
 def generate(seed: int, split: str, count: int, duplicates: float = 0.5) -> list[EpisodeSample]:
@@ -86,12 +83,8 @@ class RetrievalCorpus:
         for number, episode in enumerate(episodes):
             families.setdefault(episode.facts[0].family, []).append(number)
         self.families = list(families.values())
-        self.document_frequency = torch.zeros(vocabulary)
-        for pieces in self.files:
-            self.document_frequency[list(set(pieces))] += 1 / count
-        frequency = self.document_frequency
-        self._rare = ((frequency > 0) & (frequency < RARE)).nonzero().squeeze(1)
-        self._holding: dict[int, list[int]] = {piece: [] for piece in self._rare.tolist()}
+        self.rare = RarePieces(self.files, vocabulary)
+        self._holding: dict[int, list[int]] = {piece: [] for piece in self.rare.ids.tolist()}
         for number, pieces in enumerate(self.files):
             for piece in set(pieces) & self._holding.keys():
                 self._holding[piece].append(number)
@@ -113,8 +106,8 @@ class RetrievalCorpus:
         masked = torch.zeros(len(questions), len(chosen), dtype=torch.bool)
         if rivals:
             masked[tuple(torch.tensor(rivals).T)] = True
-        swap = self.swap(random)
-        files = Lists.of([self.misread(self.files[file], random) for file in chosen])
+        swap = self.rare.swap(random)
+        files = Lists.of([misread(self.files[file], random) for file in chosen])
         asked = Lists.of(questions)
         return RetrievalBatch(
             Lists(swap[files.ids], files.starts),
@@ -142,24 +135,3 @@ class RetrievalCorpus:
             start = random.randrange(len(self.files))
             chosen += range(start, min(start + 2, len(self.files)))
         return list(dict.fromkeys(chosen))
-
-    def swap(self, random: Random) -> torch.Tensor:
-        """Some rare pieces stand for any others, the same in files and questions.
-
-        So every piece of the vocabulary learns to meet itself, whether a text holds it or not.
-        """
-        vocabulary = len(self.document_frequency)
-        swap = torch.arange(vocabulary)
-        drawn = torch.Generator().manual_seed(random.getrandbits(32))
-        swapped = self._rare[torch.rand(len(self._rare), generator=drawn) < SWAPPED]
-        low = min(FIRST_WORD, vocabulary - 1)
-        swap[swapped] = torch.randint(low, vocabulary, (len(swapped),), generator=drawn)
-        return swap
-
-    @staticmethod
-    def misread(pieces: list[int], random: Random) -> list[int]:
-        """The pieces of a file as a reader that errs finds them."""
-        if random.random() > UNREAD * len(pieces):
-            return pieces
-        gone = random.randrange(len(pieces))
-        return pieces[:gone] + pieces[gone + 1 :] or pieces
