@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -78,12 +79,27 @@ def test_a_bad_file_is_refused_with_its_line(tmp_path: Path, line: str, message:
         load_dataset(path)
 
 
+def test_who_asks_is_read_and_bound(tmp_path: Path) -> None:
+    path = tmp_path / "own.jsonl"
+    asked = {"q": "Where are my keys?", "answers": ["hall"], "speaker": "Anna", "family": "keys"}
+    row = {"experience": [{"t": 0, "stream": "audio", "text": "x"}], "questions": [asked]}
+    path.write_text(json.dumps(row) + "\n")
+    (question,) = load_dataset(path).questions
+    assert (question.text, question.bound) == ("Where are my keys?", "Where are Anna's keys?")
+    assert question.labels == {"family": "keys"}
+
+
 @pytest.mark.slow
 def test_recall_stands_beside_its_controls(tmp_path: Path) -> None:
     path = tmp_path / "set.jsonl"
     write_evaluation(path, seed=3, episodes=16, facts_per_episode=1, split="new_combinations")
-    result = evaluate(path, "smollm2-135m", batch=16, max_tokens=12)
+    result = evaluate(path, "smollm2-135m", batch=16, max_tokens=12, by="family")
     modes = result["modes"]
+    families = result["by"].values()
+    assert sum(row["oracle"]["questions"] for row in families) == 16
+    assert sum(
+        row["oracle"]["exact_match"] * row["oracle"]["questions"] for row in families
+    ) == pytest.approx(16 * modes["oracle"]["exact_match"])
     assert tuple(modes) == ALL_MODES
     assert result["memory_files"] == result["episodes"] == 16
     assert len(result["answers"]) == modes["memory"]["questions"] == 16

@@ -34,6 +34,9 @@ def evaluate(
         str, typer.Option(help="Write the project's own set to FILE first: SET:EPISODES:FACTS.")
     ] = "",
     seed: Annotated[int, typer.Option(help="Seed of --make.")] = 20261122,
+    by: Annotated[
+        str, typer.Option(help="Scores also by this field of the questions, e.g. family.")
+    ] = "",
 ) -> None:
     """Compile every episode of FILE into a fresh store and ask every question in every mode.
 
@@ -45,8 +48,10 @@ def evaluate(
     `ump eval build/unseen-1.jsonl --make held_out:300:1`
 
     Other sets: `new_combinations` (trained words), `unseen_families` (trained words in kinds of
-    facts that training never drew), `cloze` (a word missing in an unseen sentence of real prose)
-    and `long` (answers of 6 to 15 words).
+    facts that training never drew), `cloze` (a word missing in an unseen sentence of real prose),
+    `long` (answers of 6 to 15 words), and `speaker`, `pronouns`, `times` and `requests`, each in
+    turns of unseen words in trained kinds of facts, and of kinds that training never drew.
+    A question may name who asks it, `speaker`: "my" is then theirs.
     """
     from universal_memory.training.evaluation.run import evaluate as run
 
@@ -54,7 +59,7 @@ def evaluate(
         _make(file, make, seed)
     with progress() as advance:
         names = [name.strip() for name in modes.split(",") if name.strip()]
-        result = run(file, model, names, top_k, limit, batch, max_tokens, max_events, advance)
+        result = run(file, model, names, top_k, limit, batch, max_tokens, max_events, advance, by)
     _show(result)
     write_figures(output, result)
 
@@ -86,3 +91,20 @@ def _show(result: dict[str, Any]) -> None:
     ]
     times = [f"{stage} ms p50/p95" for stage in stages]
     echo_table(["mode", "exact", "F1", "contains", "prompt tokens", *times], rows)
+    if result["by"]:
+        modes = list(result["modes"])
+        typer.echo()
+        echo_table(
+            ["exact (contains)", "questions", *modes],
+            [
+                (
+                    value,
+                    f"{row[modes[0]]['questions']:.0f}",
+                    *(
+                        f"{row[mode]['exact_match']:.2f} ({row[mode]['containment']:.2f})"
+                        for mode in modes
+                    ),
+                )
+                for value, row in result["by"].items()
+            ],
+        )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.experience.event import Event, Modality
 from universal_memory.runtime.compiler import Compiler
+from universal_memory.runtime.speaker import bind_speaker
 
 SECOND = 10**9
 PAUSE = 7200.0  # between episodes [s]: longer than any novelty window or episode gap
@@ -21,11 +23,21 @@ class DatasetError(ValueError):
 
 @dataclass(frozen=True)
 class AskedQuestion:
-    """A question about episode number `episode`, with its accepted answers."""
+    """A question about episode number `episode`, with its accepted answers.
+
+    `speaker`: who asks it, blank if nobody says. `labels`: what else the file says of it.
+    """
 
     episode: int
     text: str
     answers: tuple[str, ...]
+    speaker: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def bound(self) -> str:
+        """The question with its first person bound to the speaker."""
+        return bind_speaker(self.text, self.speaker)
 
 
 @dataclass(frozen=True)
@@ -66,10 +78,7 @@ def load_dataset(path: Path) -> Dataset:
                 (float(event["t"]), str(event["stream"]), str(event["text"]))
                 for event in row["experience"]
             )
-            asked = [
-                AskedQuestion(len(episodes), str(entry["q"]), tuple(map(str, entry["answers"])))
-                for entry in row["questions"]
-            ]
+            asked = [_question(len(episodes), dict(entry)) for entry in row["questions"]]
         except (KeyError, TypeError, ValueError) as error:
             raise DatasetError(
                 f"line {number} of {path}: {error!r}; each line needs id, experience"
@@ -82,6 +91,13 @@ def load_dataset(path: Path) -> Dataset:
     if not questions:
         raise DatasetError(f"{path} asks nothing: give at least one line with questions")
     return Dataset(tuple(episodes), tuple(questions))
+
+
+def _question(episode: int, entry: dict[str, Any]) -> AskedQuestion:
+    text, answers = str(entry.pop("q")), tuple(map(str, entry.pop("answers")))
+    speaker = str(entry.pop("speaker", ""))
+    labels = {str(name): str(value) for name, value in entry.items()}
+    return AskedQuestion(episode, text, answers, speaker, labels)
 
 
 def compile_dataset(dataset: Dataset, compiler: Compiler, buffer: RollingBuffer) -> list[list[str]]:

@@ -43,7 +43,7 @@ class Modes:
     def memory(self, question: AskedQuestion) -> Prepared:
         """Routed among all files, the best `top_k` fused."""
         return self.answerer.prepare(
-            question.text, top_k=self.top_k, min_relevance=self.min_relevance
+            question.bound, top_k=self.top_k, min_relevance=self.min_relevance
         )
 
     def oracle(self, question: AskedQuestion) -> Prepared:
@@ -73,13 +73,13 @@ class Modes:
         started = time.perf_counter()
         if self._embedded is None:
             self._embedded = self._embed([episode.text for episode in self.dataset.episodes])
-        nearest = np.argsort(-(self._embedded @ self._embed([question.text])[0]))[: self.top_k]
+        nearest = np.argsort(-(self._embedded @ self._embed([question.bound])[0]))[: self.top_k]
         text = " ".join(self.dataset.episodes[place].text for place in nearest)
         return self._reading(question, text, route_ms=1000 * (time.perf_counter() - started))
 
     def _from_files(self, question: AskedQuestion, episode: int) -> Prepared:
         return self.answerer.prepare(
-            question.text, top_k=self.top_k, min_relevance=0.0, among=self.files[episode]
+            question.bound, top_k=self.top_k, min_relevance=0.0, among=self.files[episode]
         )
 
     def _reading(
@@ -92,7 +92,7 @@ class Modes:
         return Prepared(self._prompt(question, text), adapter, FRESH, route_ms=route_ms)
 
     def _prompt(self, question: AskedQuestion, text: str = "") -> list[int]:
-        return self.answerer.language_model.prompt_ids(question.text, text)
+        return self.answerer.language_model.prompt_ids(question.bound, text)
 
     def _embed(self, texts: list[str]) -> NDArray[np.float32]:
         rows = [self.answerer.space.tower([text]).pooled()[0].numpy() for text in texts]

@@ -18,7 +18,12 @@ from universal_memory.routing.passport import PassportEncoder
 from universal_memory.runtime.answerer import Answerer
 from universal_memory.runtime.compiler import Compiler
 from universal_memory.space.semantic_space import SemanticSpace
-from universal_memory.training.evaluation.dataset import Dataset, compile_dataset, load_dataset
+from universal_memory.training.evaluation.dataset import (
+    AskedQuestion,
+    Dataset,
+    compile_dataset,
+    load_dataset,
+)
 from universal_memory.training.evaluation.decoding import decode
 from universal_memory.training.evaluation.modes import Modes
 from universal_memory.training.evaluation.scores import Score, score, summary
@@ -37,8 +42,11 @@ def evaluate(
     max_tokens: int = 40,
     max_events: int = MAX_EVENTS,
     advance: Advance = lambda mode, done, total: None,
+    by: str = "",
 ) -> dict[str, Any]:
     """Scores of every mode on the questions of `path` (the first `limit`, if positive).
+
+    `by`: a field of the file's questions; scores are then also given for each of its values.
 
     `batch` questions are decoded at once; the time of generation is then their share of it.
     `advance` is told (mode, done, total) after every question. Raises ValueError for an unknown
@@ -64,7 +72,29 @@ def evaluate(
         "batch": batch,
         "max_events": max_events,
         "modes": rows,
+        "by": _by(by, dataset.questions, answers, modes) if by else {},
         "answers": answers,
+    }
+
+
+def _by(
+    field: str,
+    questions: Sequence[AskedQuestion],
+    answers: Sequence[dict[str, Any]],
+    modes: Sequence[str],
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Summaries for every value of a field of the questions: by value, then by mode."""
+    groups: dict[str, list[int]] = {}
+    for place in range(len(answers)):
+        groups.setdefault(questions[place].labels.get(field, ""), []).append(place)
+    return {
+        value: {
+            mode: summary(
+                [score(answers[place][mode], questions[place].answers, 0, {}) for place in places]
+            )
+            for mode in modes
+        }
+        for value, places in sorted(groups.items())
     }
 
 
@@ -94,7 +124,8 @@ def ask(
     model = asked.answerer.language_model
     rows: dict[str, dict[str, float]] = {}
     answers: list[dict[str, Any]] = [
-        {"q": question.text, "accepted": list(question.answers)} for question in questions
+        {"q": question.text, "speaker": question.speaker, "accepted": list(question.answers)}
+        for question in questions
     ]
     for name in modes:
         scores: list[Score] = []

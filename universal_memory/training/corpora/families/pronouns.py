@@ -26,9 +26,9 @@ FAMILIES = (
         ("person", "object"),
         "place",
         (
-            "{person} came home. {person:She|He|They} left {person:her|his|their} {object} {place}.",
+            "{person} came in. {person:She|He|They} left {person:her|his|their} {object} {place}.",
             "{person} was in the {room}. {person:She|He|They} put the {object} {place}.",
-            "I saw {person} in the {room}. {person:Her|His|Their} {object} {object:is|are} {place}.",
+            "{person} was in the {room}. {person:Her|His|Their} {object} {object:is|are} {place}.",
             "{person} just left. {person:Her|His|Their} {object} {object:is|are} still {place}.",
             "{person} went to the {room}. Then {person:she|he|they} hid the {object} {place}.",
         ),

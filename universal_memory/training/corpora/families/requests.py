@@ -83,8 +83,8 @@ FAMILIES = (
         (
             "Cook something for {person}.",
             "{person} is hungry. Make something.",
-            "Prepare dinner for {person}.",
-            "Please make a meal that {person} likes.",
+            "Prepare a meal for {person}.",
+            "Please make what {person} likes to eat.",
             "Bring {person} something to eat.",
         ),
         topic="eat",
@@ -97,7 +97,7 @@ FAMILIES = (
         (
             "{person} gets ill from {allergen}.",
             "{person} must not eat {allergen}.",
-            "{allergen} makes {person} sick.",
+            "What makes {person} sick is {allergen}.",
             "{person} cannot bear {allergen}.",
             "The doctor told {person} to avoid {allergen}.",
         ),
@@ -291,7 +291,7 @@ FAMILIES = (
         (
             "Against {symptom} {person} takes {medicine}.",
             "{person} takes {medicine} when {person:she|he|they} had {symptom}.",
-            "{medicine} helps {person} against {symptom}.",
+            "What helps {person} against {symptom} is {medicine}.",
             "For {person:of} {symptom} there is {medicine}.",
             "{person} needs {medicine} for {symptom}.",
         ),
