@@ -17,6 +17,8 @@ from universal_memory.experience.event import Event
 from universal_memory.memory.store import MemoryStore
 from universal_memory.routing.index import PassportIndex
 from universal_memory.routing.passport import PassportEncoder
+from universal_memory.runtime import prediction
+from universal_memory.runtime.surprise import SurpriseMeter
 from universal_memory.space.semantic_space import SemanticSpace
 
 
@@ -210,3 +212,38 @@ def test_a_refusal_of_the_compiler_is_an_error(ump: Ump, monkeypatch: pytest.Mon
     monkeypatch.setattr(Robot, "answer", refusal)
     result = ump("compile", "--now")
     assert result.code == 1 and "activate it" in result.err
+
+
+def test_a_budget_leaves_out_what_does_not_surprise(
+    ump: Ump, log: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ByLength:
+        def begin(self) -> None:
+            pass
+
+        def surprise(self, text: str) -> float:
+            return len(text) / 100
+
+        def expect(self, text: str) -> None:
+            pass
+
+    def load(store: MemoryStore, budget: float, momentum: float, model: str) -> SurpriseMeter:
+        assert (store.root, momentum, model) == (root, 0.25, "tiny")
+        return SurpriseMeter(ByLength(), budget, momentum)
+
+    monkeypatch.setattr(prediction, "load_meter", load)
+    options = ("--budget", 0.6, "--momentum", 0.25, "--model", "tiny")
+    out = ump("compile", log, *options).out
+    assert "2 memories, 1 events without news, 1 events without surprise" in out
+    with MemoryStore(root, read_only=True) as store:
+        texts = [record.provenance.text for record in store.records()]
+    assert texts == ["Anna said: my tea should be weak.", "Tool dock() returned state=ok."]
+    assert ump("compile", log, *options, "--json").json["events"] == 0
+
+
+def test_without_a_budget_no_language_model_is_loaded(
+    ump: Ump, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction, "load_meter", None)
+    assert ump("compile", log, "--json").json["unsurprising"] == 0
+    assert ump("compile", log, "--budget", 1.5).code == 2

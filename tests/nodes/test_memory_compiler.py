@@ -12,6 +12,7 @@ import pytest
 from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.parameter import Parameter
 from ros_graph import DOMAIN, Graph
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Header
@@ -22,6 +23,8 @@ from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.memory.store import MemoryStore
 from universal_memory.nodes.memory_compiler import MemoryCompiler
 from universal_memory.nodes.supervisor import NodeProcess
+from universal_memory.runtime import prediction
+from universal_memory.runtime.surprise import SurpriseMeter
 
 pytestmark = pytest.mark.slow
 
@@ -86,6 +89,7 @@ def test_events_become_files_with_provenance_and_are_announced(
     status = statuses[-1]
     assert (status.buffer_events, status.buffer_seconds) == (0, 0.0)
     assert (status.compiled_total, status.dropped_total, status.errors_total) == (2, 2, 0)
+    assert graph.value("memory_compiler", "events without surprise") == "0"
     assert graph.value("memory_compiler", "tokens/s audio")
 
     again = compile_now(graph)
@@ -224,6 +228,55 @@ def test_lifecycle_by_a_manager_and_missing_models(
     assert len(compile_now(graph).ids) == 1, "the event waited in the buffer"
     assert change(Transition.TRANSITION_ACTIVE_SHUTDOWN)
     assert state() == State.PRIMARY_STATE_FINALIZED
+
+
+def test_a_language_model_is_loaded_only_where_not_all_is_remembered(
+    graph: Graph, start: Callable[..., MemoryCompiler]
+) -> None:
+    node = start(surprise_budget=0.5, model="no-such-model", autostart=False)
+    request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE))
+    assert not graph.call(ChangeState, "memory_compiler/change_state", request).success
+    assert "no language model 'no-such-model'" in node.health.error
+    node.set_parameters([Parameter("surprise_budget", value=1.0)])
+    assert graph.call(ChangeState, "memory_compiler/change_state", request).success
+
+
+def test_events_without_surprise_are_counted(
+    graph: Graph,
+    start: Callable[..., MemoryCompiler],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class ByLength:
+        def begin(self) -> None:
+            pass
+
+        def surprise(self, text: str) -> float:
+            return len(text) / 100
+
+        def expect(self, text: str) -> None:
+            pass
+
+    def load(_store: MemoryStore, *numbers: float) -> SurpriseMeter:
+        assert numbers == (0.5, 0.0, 60.0, "smollm2-135m")
+        return SurpriseMeter(ByLength(), 0.5)
+
+    monkeypatch.setattr(prediction, "load_meter", load)
+    start(surprise_budget=0.5)
+    experience = graph.publisher(ExperienceEvent, "experience")
+    experience.publish(said(100.0, "Exit."))
+    experience.publish(said(200.0, "Ben said: the key is in the drawer."))
+    graph.wait(lambda: graph.value("memory_compiler", "events kept") == "2", "two events")
+    response = compile_now(graph)
+    assert (len(response.ids), response.events, response.dropped) == (1, 2, 1)
+    graph.wait(
+        lambda: graph.value("memory_compiler", "events without surprise") == "1", "the count"
+    )
+    assert graph.value("memory_compiler", "events without news") == "0"
+    with MemoryStore(tmp_path / "store", read_only=True) as store:
+        assert [record.provenance.text for record in store.records()] == [
+            "Ben said: the key is in the drawer."
+        ]
 
 
 def test_bad_events_are_refused_with_the_reason(

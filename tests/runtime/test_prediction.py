@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
-from house import House
+from house import House, said
 from tiny_models import assert_untouched, parameters_of
 
+from universal_memory.experience.buffer import RollingBuffer
+from universal_memory.memory.store import MemoryStore
 from universal_memory.rendering.adapter import attach
+from universal_memory.runtime.answerer import Answerer
+from universal_memory.runtime.compiler import Compiler
 from universal_memory.runtime.inspection import QUESTIONS
 from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.runtime.prediction import MOST_TOKENS, Prediction, Predictor, nats
@@ -89,3 +95,21 @@ def test_what_is_about_something_else_surprises_without_the_model(house: House) 
     there = predictor.predict(TEA)
     assert len(there.alone) == 0 and there.log_odds < 0
     assert predictor.surprise(TEA) == there.surprise > 0.8
+
+
+@pytest.mark.slow
+def test_known_facts_in_other_words_surprise_less_than_changes_and_news(tmp_path: Path) -> None:
+    known = ("Anna keeps her keys in the blue drawer.", "Tool battery() returned percent=90.")
+    again = ("The keys of Anna are in the blue drawer.", "Tool battery() returned percent=88.")
+    changed = "Anna keeps her keys in the garden shed."
+    new = ("Tom's dentist is Laura Hill.", "Sign reads: library closed on Monday.")
+    with MemoryStore(tmp_path / "store") as store, RollingBuffer(tmp_path / "b.sqlite") as buffer:
+        for number, text in enumerate(known, 1):
+            buffer.append(said(100 * number, text))
+        Compiler.load(store, buffer).compile(0, flush=True)
+        predictor = Predictor(Answerer.load(store))
+        least = min(predictor.surprise(text) for text in new)
+        assert max(predictor.surprise(text) for text in again) < predictor.surprise(changed)
+        assert predictor.surprise(changed) < least
+        predictor.expect(new[0])
+        assert predictor.surprise("Laura Hill is the dentist of Tom.") < least

@@ -87,7 +87,8 @@ def test_cut_short_at_any_mark_nothing_surprising_is_lost_or_doubled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fill(buffer, *DAY)
-    whole, marks = buffer.mark_compiled, []
+    whole = buffer.mark_compiled
+    marks: list[str | None] = []
 
     def cut(sequences: list[int], memory_id: str | None) -> None:
         if not list(sequences):
