@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from universal_memory.rendering.word_binding import FAR
 from universal_memory.space.text_tower import TextTower
 from universal_memory.training.binding import Bonds, bonds_of
 from universal_memory.training.corpora.samples import EpisodeSample, Fact, Question
@@ -56,3 +57,11 @@ def test_the_loss_is_of_attention_that_goes_elsewhere() -> None:
 def test_where_nothing_is_known_there_is_no_loss() -> None:
     nothing = Bonds(torch.zeros(0).long(), torch.zeros(0).long(), torch.zeros(0, 64).bool())
     assert float(nothing.loss(torch.zeros(1, 3, 3))) == 0.0
+
+
+def test_a_seat_that_could_not_be_read_is_nobodys_partner() -> None:
+    partners = torch.zeros(1, 64, dtype=torch.bool)
+    partners[0, 1] = True
+    bonds = Bonds(torch.tensor([0]), torch.tensor([2]), partners)
+    shares = torch.tensor([0.5, FAR, 0.5]).expand(1, 3, 3)
+    assert float(bonds.loss(shares)) == 0.0

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from universal_memory.rendering.renderer import Renderer
+from universal_memory.rendering.word_binding import FAR
 from universal_memory.space.encoder import SEATS, SLOTS
 from universal_memory.space.semantic_space import SemanticSpace
 from universal_memory.space.text_tower import TextTower
@@ -43,22 +44,29 @@ class Bonds:
 
         `binding`: log-shares [memories, seats, seats] (`WordBinding`).
         """
-        seats = binding.shape[1]
-        seen = (self.seat < seats) & self.partners[:, :seats].any(1)
-        if not bool(seen.any()):
+        rows, wanted = self._rows(binding)
+        if not len(rows):
             return binding.new_zeros(())
-        where = self.memory[seen].to(binding.device), self.seat[seen].to(binding.device)
-        rows = binding[where]
-        wanted = self.partners[seen, :seats].to(binding.device)
         return -rows.masked_fill(~wanted, -torch.inf).logsumexp(1).mean()
 
     @torch.no_grad()
     def share(self, binding: Tensor) -> float:
         """Mean share of the attention that goes where it should."""
+        rows, wanted = self._rows(binding)
+        return float((rows.exp() * wanted).sum(1).mean())
+
+    def _rows(self, binding: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-shares of the seats with bonds, and where they should go: [bonds, seats] both.
+
+        Without what could not be read: nothing attends to an empty seat.
+        """
         seats = binding.shape[1]
-        seen = (self.seat < seats) & self.partners[:, :seats].any(1)
-        shares = binding[self.memory[seen], self.seat[seen]].exp() * self.partners[seen, :seats]
-        return float(shares.sum(1).mean())
+        seen = self.seat < seats
+        where = self.memory[seen].to(binding.device), self.seat[seen].to(binding.device)
+        rows = binding[where]
+        wanted = self.partners[seen, :seats].to(binding.device) & (rows > 0.5 * FAR)
+        able = wanted.any(1)
+        return rows[able], wanted[able]
 
 
 def bonds_of(episodes: Sequence[EpisodeSample], tower: TextTower) -> Bonds:
@@ -99,7 +107,12 @@ def teach_binding(
     schedule: Schedule,
     report: Callable[[dict[str, Any]], None],
 ) -> None:
-    """Train the binding of a renderer alone, before anything is answered with it."""
+    """Train the binding of a renderer alone, before anything is answered with it.
+
+    Raises ValueError for a renderer without.
+    """
+    if renderer.binding is None:
+        raise ValueError("a renderer without binding cannot be taught it: set `binding` in its card")
     parameters = list(renderer.binding.parameters())
     optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0.01)
     device = next(renderer.parameters()).device
