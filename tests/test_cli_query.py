@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 from pathlib import Path
@@ -15,6 +16,7 @@ from command_line import Ump, runner
 from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.experience.event import Event
 from universal_memory.memory.store import MemoryStore
+from universal_memory.memory.window import Place, Window
 from universal_memory.runtime.answerer import Answer, Answerer, Hit
 
 ID = "ab" * 32
@@ -84,6 +86,7 @@ def response() -> Any:
 
     hit = MemoryHit(id=ID, relevance=0.75, gate=0.5, cosine=0.125, conflict=0.25)
     hit.compiled_stamp.sec, hit.compiled_stamp.nanosec = 1_700_000_000, 5
+    hit.start_stamp.sec, hit.end_stamp.sec = 1_600_000_000, 1_600_000_001
     return QueryMemory.Response(
         success=True, answer="weak", source="COMPILED", memories=[hit], route_ms=9.0,
         load_ms=0.5, render_ms=3.0, generate_ms=200.0, prompt_tokens=17,
@@ -101,6 +104,7 @@ def test_the_robot_gets_the_question_and_only_the_options_given(
     assert "source COMPILED, 17 prompt tokens" in lines
     assert "milliseconds: route 9.0, load 0.5, render 3.0, generate 200.0" in lines
     assert "abababababab  0.75       0.50  0.12    0.25      2023-11-14 22:13:20" in result.out
+    assert "2023-11-14 22:13:20  2020-09-13 12:26:40" in result.out
 
 
 def test_json_holds_everything(ump: Ump, robot: type[Robot]) -> None:
@@ -112,6 +116,7 @@ def test_json_holds_everything(ump: Ump, robot: type[Robot]) -> None:
             {
                 "id": ID, "relevance": 0.75, "gate": 0.5, "cosine": 0.125, "conflict": 0.25,
                 "compiled_stamp": 1_700_000_000_000_000_005,
+                "start_stamp": 1_600_000_000 * 10**9, "end_stamp": 1_600_000_001 * 10**9,
             }
         ],
         "milliseconds": {"route": 9.0, "load": 0.5, "render": 3.0, "generate": 200.0},
@@ -164,6 +169,44 @@ def test_what_to_say_of_the_unknown_reaches_robot_and_store(
     assert asked[1] == ("Q?", "", {"fresh": [], "unknown_answer": "No idea."})
 
 
+LAST_MORNING = Window(
+    after=1_764_489_600 * 10**9,
+    before=1_764_493_200 * 10**9,
+    near=Place("odom", (-1.5, 2.0, 0.25), 3.0),
+)
+
+
+def test_a_window_reaches_robot_and_store(
+    ump: Ump, root: Path, robot: type[Robot], asked: list[Any]
+) -> None:
+    with MemoryStore(root):
+        pass
+    given = (
+        "--after", "2025-11-30T08:00", "--before", "2025-11-30T10:00+01:00",
+        "--near", "-1.5,2,0.25", "--radius", 3, "--frame", "odom",
+    )  # fmt: skip
+    assert ump("query", "Q?", *given).code == 0
+    assert robot.calls[1] == ("Q?", "", {"timeout": 60.0, "window": LAST_MORNING})
+    assert ump("query", "Q?", *given, "--offline").code == 0
+    assert asked[1] == ("Q?", "", {"fresh": [], "window": LAST_MORNING})
+
+
+def test_a_window_is_written_in_several_ways(
+    ump: Ump, robot: type[Robot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 1_000_000.0)
+    for text, seconds in (
+        ("-2h", 992_800.0), ("-1.5d", 870_400.0), ("-90s", 999_910.0), ("-5m", 999_700.0),
+        ("1000.5", 1000.5), ("1970-01-02", 86_400.0), ("1970-01-01T00:00:10Z", 10.0),
+    ):  # fmt: skip
+        assert ump("query", "Q?", "--after", text).code == 0
+        assert robot.calls[-1][2]["window"] == Window(after=round(seconds * 10**9)), text
+    assert ump("query", "Q?", "--near", "1,2").code == 0
+    near = robot.calls[-1][2]["window"].near
+    assert near.frame_id == "map" and near.radius == 2.0
+    assert near.position[:2] == (1.0, 2.0) and math.isnan(near.position[2])
+
+
 def test_offline_takes_another_store_and_model(
     ump: Ump, tmp_path: Path, asked: list[Any]
 ) -> None:
@@ -188,6 +231,17 @@ def test_offline_without_a_store_says_so(ump: Ump, root: Path, asked: list[Any])
         (("Q?", "--top-k", 17), "equal to 16"),
         (("Q?", "--min-relevance", 1.5), "equal to 1"),
         (("Q?", "--model", "gpt"), "--offline"),
+        (("Q?", "--after", "tomorrow"), "'tomorrow' is no time"),
+        (("Q?", "--after", "nan"), "no ROS clock shows"),
+        (("Q?", "--before", "2040-01-01"), "1970 to 2038"),
+        (("Q?", "--after", "100", "--before", "99"), "exchange them"),
+        (("Q?", "--near", "1"), "X,Y or X,Y,Z"),
+        (("Q?", "--near", "1,2,3,4"), "X,Y or X,Y,Z"),
+        (("Q?", "--near", "nan,2"), "the place is (nan, 2.0, nan)"),
+        (("Q?", "--near", "1,2", "--radius", "-1"), "radius of the place is -1.0"),
+        (("Q?", "--near", "1,2", "--radius", "nan"), "radius of the place is nan"),
+        (("Q?", "--near", "1,2", "--frame", ""), "has no frame"),
+        (("Q?", "--radius", "1"), "add --near"),
     ],
 )
 def test_wrong_usage_is_told_before_anything_is_loaded(

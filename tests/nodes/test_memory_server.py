@@ -7,17 +7,21 @@ last ones run the real language model with a renderer of random weights.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point, PointStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from ros_graph import Graph
-from universal_memory_msgs.msg import MemoryCompiled, MemoryStatus
+from universal_memory_msgs.msg import MemoryCompiled, MemoryHit, MemoryStatus
 from universal_memory_msgs.srv import (
     ExportMemory,
     ForgetMemory,
@@ -27,12 +31,13 @@ from universal_memory_msgs.srv import (
 )
 
 from universal_memory.experience.buffer import RollingBuffer
-from universal_memory.experience.event import Event, Modality
+from universal_memory.experience.event import Event, Modality, Pose
 from universal_memory.memory.file import MemoryFile
 from universal_memory.memory.record import Provenance
 from universal_memory.memory.signing import Signer
 from universal_memory.memory.store import MemoryStore
 from universal_memory.memory.trust import TrustStore
+from universal_memory.nodes.conversions import from_stamp, to_stamp
 from universal_memory.nodes.memory_server import MAX_QUESTION, MemoryServer, trust_of
 from universal_memory.nodes.parameters import Parameters
 from universal_memory.rendering.piece_tokens import FORMS, MOST_TOKENS, NONE
@@ -48,6 +53,7 @@ from universal_memory.weights import save_weights
 pytestmark = pytest.mark.slow
 
 SPACE = "untrained/1"
+DAY = 86_400 * 10**9
 
 
 class ToldAnswerer:
@@ -61,6 +67,8 @@ class ToldAnswerer:
         self.error: Exception | None = None
         self.asked: list[dict[str, object]] = []
         self.forgotten: list[str] = []
+        self.taken_in: list[str] = []
+        self.succession = SimpleNamespace(why="", mark=self.taken_in.extend)
 
     def answer(self, question: str, **options: object) -> Answer:
         self.asked.append({"question": question, **options})
@@ -69,11 +77,14 @@ class ToldAnswerer:
             raise self.error
         if question == "unknown?" and str(options["unknown_answer"]).strip():
             return Answer(str(options["unknown_answer"]), UNKNOWN, (), 1.0, 0.0, 0.0, 0.0, 0)
-        hits = (Hit("ab" * 32, 0.75, 1.0, 12 * 10**9, 0.5, 0.25),)
+        hits = (Hit("ab" * 32, 0.75, 1.0, 12 * 10**9, 0.5, 0.25, 3 * 10**9, 4 * 10**9),)
         return Answer(question[::-1], COMPILED, hits, 1.0, 2.0, 3.0, 4.0, 17)
 
     def forget(self, memory_id: str) -> None:
         self.forgotten.append(memory_id)
+
+    def synchronise(self) -> None:
+        self.index.synchronise(self.store)
 
 
 class Served:
@@ -127,11 +138,12 @@ def test_answer_carries_everything_that_is_known_about_it(
     hit = response.memories[0]
     assert (hit.id, hit.relevance, hit.gate, hit.compiled_stamp.sec) == ("ab" * 32, 0.75, 1.0, 12)
     assert (hit.cosine, hit.conflict) == (0.5, 0.25)
+    assert (hit.start_stamp.sec, hit.end_stamp.sec) == (3, 4)
     assert (response.load_ms, response.generate_ms, response.prompt_tokens) == (2.0, 4.0, 17)
     asked = served.answerer.asked[0]
     assert asked["unknown_answer"] == ""
     assert (asked["speaker"], asked["top_k"], asked["max_tokens"]) == ("Anna", 2, 9)
-    assert asked["min_relevance"] == 0.5 and asked["fresh"] == []
+    assert asked["min_relevance"] == 0.5 and asked["fresh"] == [] and asked["window"] is None
     ask(graph, "again", top_k=5, min_relevance=0.0, max_tokens=3)
     asked = served.answerer.asked[1]
     assert (asked["top_k"], asked["min_relevance"], asked["max_tokens"]) == (5, 0.0, 3)
@@ -169,6 +181,19 @@ def test_impossible_questions_are_refused_with_the_reason(
     assert served.answerer.asked == []
     assert ask(graph, "安娜的茶怎么泡？ Где ключ?").success
     assert ask(graph, "x" * MAX_QUESTION).success
+
+
+def test_impossible_windows_are_refused_with_the_reason(
+    graph: Graph, serve: Callable[..., Served]
+) -> None:
+    served = serve()
+    statuses = graph.collect(MemoryStatus, "memory_server/status")
+    turned = ask(graph, "who?", after=Time(sec=9), before=Time(sec=8))
+    assert not turned.success and "exchange them" in turned.message
+    nowhere = ask(graph, "who?", near_radius=2.0)
+    assert not nowhere.success and "has no frame" in nowhere.message
+    assert served.answerer.asked == []
+    graph.wait(lambda: statuses and statuses[-1].queries_rejected == 2, "the count")
 
 
 def test_one_question_at_a_time_a_bounded_queue_and_status_all_the_while(
@@ -434,6 +459,44 @@ def test_real_model_answers_from_files_without_their_words_in_the_prompt(
             assert graph.call(ForgetMemory, "memory_server/forget", request).success
         fresh = ask(graph, question, min_relevance=0.9)
     assert fresh.source == FRESH and fresh.prompt_tokens > response.prompt_tokens
+
+
+def test_a_window_of_time_or_place_leads_to_its_own_file(
+    graph: Graph, random_renderer: None, tmp_path: Path
+) -> None:
+    """Whatever file wins without a window, with one it is the file of that window."""
+    root, upright = tmp_path / "store", (0.0, 0.0, 0.0, 1.0)
+    ids: list[str] = []
+    with MemoryStore(root) as store:
+        for day in (1, 2, 3):
+            pose = vars(Pose("map", (10.0 * day, 0.0, 1.2), upright))
+            origin = Provenance(
+                compiled_stamp=day * DAY + 5, start_stamp=day * DAY, end_stamp=day * DAY + 4,
+                pose=pose,
+            )  # fmt: skip
+            ids.append(store.add(memory(day), origin))
+        store.add(memory(4), Provenance(imported=True))
+    node = graph.add(MemoryServer, store=str(root), max_tokens=1, top_k=1)
+    graph.wait(lambda: node.active, "an active server", 300.0)
+
+    def winner(**window: object) -> MemoryHit | None:
+        response = ask(graph, "Where is the blue cup?", **window)
+        assert response.success, response.message
+        assert (response.source == COMPILED) == bool(response.memories)
+        return response.memories[0] if response.memories else None
+
+    best = winner()
+    assert best is not None
+    for day, memory_id in zip((1, 2, 3), ids, strict=True):
+        then = winner(after=to_stamp(day * DAY - 60), before=to_stamp(day * DAY))
+        assert then is not None and then.id == memory_id
+        assert from_stamp(then.start_stamp) == day * DAY
+        assert from_stamp(then.end_stamp) == day * DAY + 4
+        there = PointStamped(point=Point(x=10.0 * day + 1.0, z=math.nan))
+        there.header.frame_id = "map"
+        found = winner(near=there, near_radius=2.0)
+        assert found is not None and found.id == memory_id
+    assert winner(after=to_stamp(4 * DAY)) is None
 
 
 def test_model_or_renderer_that_is_missing_is_named(

@@ -295,3 +295,29 @@ def test_shortlist_is_the_search_with_passports(tmp_path: Path, saved: bool) -> 
         expected = drawn[int(memory_id, 16)]
         np.testing.assert_allclose(passport, expected / np.linalg.norm(expected), atol=1e-4)
     assert PassportIndex().shortlist(drawn[7], 10) == []
+
+
+def test_shortlist_among_some_is_exact_where_they_are_few_and_passes_strangers_by() -> None:
+    vectors, ids = unit_vectors(2000), names(2000)
+    index = PassportIndex()
+    index.add(ids, vectors)
+    index.remove(ids[7])
+    chosen = np.random.default_rng(1).choice(2000, 250, replace=False)
+    among = [*(ids[row] for row in chosen), ids[7], "f" * 64, ids[chosen[0]]]
+    for query in unit_vectors(20, seed=2):
+        best = sorted(
+            (row for row in chosen if row != 7), key=lambda row: -float(vectors[row] @ query)
+        )
+        found = index.shortlist(query, 5, among)
+        assert [one for one, _ in found] == [ids[row] for row in best[:5]]
+    assert index.shortlist(vectors[3], 5, []) == []
+    assert index.shortlist(vectors[3], 5, ["f" * 64]) == []
+
+
+def test_shortlist_among_all_is_the_shortlist() -> None:
+    vectors, ids = unit_vectors(3000), names(3000)
+    index = PassportIndex()
+    index.add(ids, vectors)
+    for query in unit_vectors(5, seed=3):
+        every, among = index.shortlist(query, 20), index.shortlist(query, 20, set(ids))
+        assert [one for one, _ in among] == [one for one, _ in every]

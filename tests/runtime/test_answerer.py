@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from house import House, said
+from house import SECOND, House, said
 from tiny_models import assert_untouched, parameters_of
 from torch import Tensor
 
+from universal_memory.memory.window import Window
 from universal_memory.rendering.adapter import attach
 from universal_memory.rendering.fusion import fuse
 from universal_memory.runtime.answerer import FRESH_CHARACTERS, PromptTooLong
@@ -130,6 +131,27 @@ def test_fresh_text_is_in_the_prompt_and_said_so(house: House) -> None:
 def test_memories_go_before_fresh_text(house: House) -> None:
     house.lead(QUESTION, *house.remember(TEXTS[0]))
     assert house.answerer.answer(QUESTION, fresh=[said(2, TEXTS[0])]).source == "COMPILED"
+
+
+def test_a_window_narrows_files_and_fresh_text_alike(house: House) -> None:
+    ids = house.remember(*TEXTS[:2])
+    house.lead(QUESTION, *ids)
+    assert [hit.id for hit in house.answerer.answer(QUESTION).hits] == ids
+    later = house.store.record(ids[1]).provenance.start_stamp  # type: ignore[union-attr]
+    answer = house.answerer.answer(QUESTION, window=Window(after=later))
+    assert [(hit.id, hit.start_stamp, hit.end_stamp) for hit in answer.hits] == [
+        (ids[1], later, later)
+    ]
+    fresh = [said(later // SECOND + 10, TEXTS[0]), said(later // SECOND + 20, TEXTS[0])]
+
+    def prompted(after: int) -> list[int]:
+        window = Window(after=after)
+        return house.answerer.prepare(QUESTION, min_relevance=0, fresh=fresh, window=window).prompt
+
+    model = house.answerer.language_model
+    assert prompted(later + 15 * SECOND) == model.prompt_ids(QUESTION, TEXTS[0])
+    assert prompted(later + 5 * SECOND) == model.prompt_ids(QUESTION, f"{TEXTS[0]} {TEXTS[0]}")
+    assert prompted(later + 25 * SECOND) == model.prompt_ids(QUESTION)
 
 
 def test_min_relevance_and_top_k_bound_what_is_used(house: House) -> None:

@@ -16,6 +16,14 @@ from universal_memory.commands.console import (
     root_of,
     stamp_text,
 )
+from universal_memory.commands.window import (
+    AfterOption,
+    BeforeOption,
+    FrameOption,
+    NearOption,
+    RadiusOption,
+    window_of,
+)
 
 if TYPE_CHECKING:
     from universal_memory.experience.event import Event
@@ -25,6 +33,7 @@ app = typer.Typer(add_completion=False)
 
 MAX_QUESTION = 2000  # as QueryMemory.srv says
 STAGES = ("route", "load", "render", "generate")
+STAMPS = ("compiled_stamp", "start_stamp", "end_stamp")  # of a file that was used
 
 
 class QueryRefused(RuntimeError):
@@ -48,6 +57,11 @@ def query(
         str | None,
         typer.Option(help='Said where nothing relevant is known; " ": the base model answers.'),
     ] = None,
+    after: AfterOption = None,
+    before: BeforeOption = None,
+    near: NearOption = None,
+    radius: RadiusOption = None,
+    frame: FrameOption = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Ask the store itself; no node, no ROS.")
     ] = False,
@@ -66,6 +80,8 @@ def query(
     model: nothing relevant is known) or UNKNOWN (nothing relevant is known, and --unknown-answer or
     the server's parameter is what is said then). Of each file used, `cosine` tells how like another
     one used it is, and `conflict` the share of the others in what is written where it fires.
+
+    Memories of other robots carry no time and no place: --after, --before and --near pass them by.
     """
     require_question(question)
     if not offline and (store is not None or model is not None):
@@ -77,6 +93,7 @@ def query(
         "min_relevance": min_relevance,
         "max_tokens": max_tokens,
         "unknown_answer": unknown_answer,
+        "window": window_of(after, before, near, radius, frame),
     }
     options = {name: value for name, value in given.items() if value is not None}
     if offline:
@@ -118,7 +135,10 @@ def _ask_robot(
                 "gate": hit.gate,
                 "cosine": hit.cosine,
                 "conflict": hit.conflict,
-                "compiled_stamp": hit.compiled_stamp.sec * 10**9 + hit.compiled_stamp.nanosec,
+                **{
+                    name: (stamp := getattr(hit, name)).sec * 10**9 + stamp.nanosec
+                    for name in STAMPS
+                },
             }
             for hit in response.memories
         ],
@@ -151,7 +171,7 @@ def _ask_store(
                 "gate": hit.gate,
                 "cosine": hit.cosine,
                 "conflict": hit.conflict,
-                "compiled_stamp": hit.compiled_stamp,
+                **{name: getattr(hit, name) for name in STAMPS},
             }
             for hit in answer.hits
         ],
@@ -179,7 +199,7 @@ def _show(result: dict[str, Any]) -> None:
     typer.echo(f"milliseconds: {times}")
     if result["memories"]:
         echo_table(
-            ("file", "relevance", "gate", "cosine", "conflict", "compiled"),
+            ("file", "relevance", "gate", "cosine", "conflict", "compiled", "experienced"),
             [
                 (
                     hit["id"][:12],
@@ -188,6 +208,7 @@ def _show(result: dict[str, Any]) -> None:
                     f"{hit['cosine']:.2f}",
                     f"{hit['conflict']:.2f}",
                     stamp_text(hit["compiled_stamp"]),
+                    stamp_text(hit["start_stamp"]),
                 )
                 for hit in result["memories"]
             ],

@@ -33,6 +33,7 @@ from universal_memory.memory.reports import (
 )
 from universal_memory.memory.shelf import SUFFIX, Shelf
 from universal_memory.memory.signing import Signer
+from universal_memory.memory.window import Window
 
 
 class MemoryStore:
@@ -131,6 +132,10 @@ class MemoryStore:
     def ids(self) -> list[str]:
         """Ids of all memories on disk, sorted."""
         return self._shelf.ids()
+
+    def within(self, window: Window) -> list[str]:
+        """Ids of the memories that lie in a window, by the ledger, in no order."""
+        return self.ledger.within(window) if self._has_ledger() else []
 
     def version(self) -> int:
         """A number that changes when a memory comes or goes, by whomever; cheap to ask for."""

@@ -23,6 +23,9 @@ from universal_memory_msgs.srv import (
     QueryMemory,
 )
 
+from universal_memory.memory.window import Window
+from universal_memory.nodes.conversions import set_window
+
 DISCOVERY_SECONDS = 10.0
 
 
@@ -59,6 +62,7 @@ class QueryClient:
         max_tokens: int = 0,
         unknown_answer: str = "",
         timeout: float = 60.0,
+        window: Window | None = None,
     ) -> QueryMemory.Response:
         """Return the server's answer; 0, negative and empty options mean its own parameters."""
         request = QueryMemory.Request()
@@ -66,6 +70,8 @@ class QueryClient:
         request.top_k, request.max_tokens = top_k, max_tokens
         request.min_relevance = min_relevance
         request.unknown_answer = unknown_answer
+        if window is not None:
+            set_window(request, window)
         return self._call(QueryMemory, "query", request, timeout)
 
     def compile_now(self, flush: bool = True, timeout: float = 120.0) -> CompileNow.Response:

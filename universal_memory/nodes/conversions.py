@@ -7,8 +7,10 @@ from array import array
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped
 from universal_memory_msgs.msg import ExperienceEvent
+from universal_memory_msgs.srv import QueryMemory
 
 from universal_memory.experience.event import Event, Pose
+from universal_memory.memory.window import Place, Window
 
 SECOND = 1_000_000_000
 
@@ -77,3 +79,23 @@ def from_message(message: ExperienceEvent) -> Event:
         features=tuple(message.features),
         source=message.source,
     )
+
+
+def window_of(request: QueryMemory.Request) -> Window | None:
+    """Return the window of a question, None if it has none. Raises `WindowError`."""
+    near, place = request.near, None
+    # A radius without a frame is a mistake, and so is a frame without a radius: the place says so.
+    if near.header.frame_id or request.near_radius != 0.0:
+        position = (near.point.x, near.point.y, near.point.z)
+        place = Place(near.header.frame_id, position, request.near_radius)
+    after, before = from_stamp(request.after) or None, from_stamp(request.before) or None
+    return Window(after, before, place) if after or before or place else None
+
+
+def set_window(request: QueryMemory.Request, window: Window) -> None:
+    """Write `window` into a question."""
+    request.after, request.before = to_stamp(window.after or 0), to_stamp(window.before or 0)
+    if window.near is not None:
+        request.near.header.frame_id = window.near.frame_id
+        request.near.point.x, request.near.point.y, request.near.point.z = window.near.position
+        request.near_radius = window.near.radius

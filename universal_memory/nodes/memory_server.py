@@ -33,7 +33,8 @@ from universal_memory.memory.lock import StoreLock
 from universal_memory.memory.signing import Signer
 from universal_memory.memory.store import MemoryStore
 from universal_memory.memory.trust import TrustStore
-from universal_memory.nodes.conversions import to_stamp
+from universal_memory.memory.window import Window, WindowError
+from universal_memory.nodes.conversions import to_stamp, window_of
 from universal_memory.nodes.jobs import Busy, Jobs
 from universal_memory.nodes.managed import EXPECTED, ManagedNode, explained
 from universal_memory.nodes.memory_services import Memories, MemoryServices
@@ -123,7 +124,11 @@ class MemoryServer(ManagedNode):
             answerer = self._load(values, root)
             opened.pop_all()  # all is well: the desk releases it
         store = answerer.store
-        memories = Memories(store, answerer.index, answerer.forget, signer)
+        memories = Memories(
+            store, answerer.index, answerer.forget, signer, answerer.succession.mark
+        )
+        if answerer.succession.why:
+            self.get_logger().info(answerer.succession.why)
         self._statistics = QueryStatistics()
         self._desk = Desk(store, role, answerer, memories, Jobs("query", values["queue_size"]))
 
@@ -212,7 +217,7 @@ class MemoryServer(ManagedNode):
     def _synchronise(self, desk: Desk) -> None:
         """Make the index like the store, and say what of the store is passed over."""
         index = desk.memories.index
-        index.synchronise(desk.store)
+        desk.answerer.synchronise()
         if index.left_out:
             self.get_logger().warning(
                 f"{index.left_out} files of the store are passed over: damaged, of another space, "
@@ -227,8 +232,9 @@ class MemoryServer(ManagedNode):
             if desk is None or not self.active:
                 raise Busy(f"memory_server is {self.state}: activate it first")
             check_question(request.question, request.speaker)
-            answer = desk.jobs.run(lambda: self._answer(desk, request))
-        except (Busy, QuestionError) as error:
+            window = window_of(request)
+            answer = desk.jobs.run(lambda: self._answer(desk, request, window))
+        except (Busy, QuestionError, WindowError) as error:
             self._statistics.rejected()
             response.message = str(error)
         except Exception as error:
@@ -241,7 +247,9 @@ class MemoryServer(ManagedNode):
             self._statistics.answered(response)
         return response
 
-    def _answer(self, desk: Desk, request: QueryMemory.Request) -> Answer:
+    def _answer(
+        self, desk: Desk, request: QueryMemory.Request, window: Window | None
+    ) -> Answer:
         """Answer in the job thread."""
         values = self.parameters
         return desk.answerer.answer(
@@ -255,6 +263,7 @@ class MemoryServer(ManagedNode):
             ),
             max_tokens=min(request.max_tokens, 1024) or values["max_tokens"],
             unknown_answer=request.unknown_answer or values["unknown_answer"],
+            window=window,
             fresh=fresh_events(
                 desk.store.root / "buffer.sqlite", values["fresh_seconds"], desk.store.cipher
             ),
@@ -299,6 +308,8 @@ def fill_response(response: QueryMemory.Response, answer: Answer) -> None:
             cosine=hit.cosine,
             conflict=hit.conflict,
             compiled_stamp=to_stamp(hit.compiled_stamp),
+            start_stamp=to_stamp(hit.start_stamp),
+            end_stamp=to_stamp(hit.end_stamp),
         )
         for hit in answer.hits
     ]

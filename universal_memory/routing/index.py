@@ -19,6 +19,7 @@ import io
 import json
 import threading
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -132,14 +133,17 @@ class PassportIndex:
             ids = [self._ids[row] for row in rows.tolist()]
             return list(zip(ids, cosines.tolist(), strict=True))
 
-    def shortlist(self, vector: ArrayLike, k: int) -> list[tuple[str, NDArray[np.float32]]]:
+    def shortlist(
+        self, vector: ArrayLike, k: int, among: Iterable[str] | None = None
+    ) -> list[tuple[str, NDArray[np.float32]]]:
         """The k nearest memories with their passports, of unit norm; the nearest first.
 
+        `among`: ids to choose from, in place of all; those that are not indexed are passed over.
         Passports are rounded, to 16 bits a number.
         """
         query = self._checked(vector, 1)
         with self._lock:
-            rows, passports, _ = self._nearest(query, k)
+            rows, passports, _ = self._nearest(query, k, among)
             ids = [self._ids[row] for row in rows.tolist()]
             return list(zip(ids, passports, strict=True))
 
@@ -249,11 +253,17 @@ class PassportIndex:
             self._sketches = np.pad(self._sketches, room)
 
     def _nearest(
-        self, query: NDArray[np.float32], k: int
+        self, query: NDArray[np.float32], k: int, among: Iterable[str] | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
         """Rows, passports and cosines of the k nearest, best first."""
         compared = max(_COMPARED, 4 * k) if k > 0 else 0
-        rows = nearest(sketches(query)[0], self._sketches[: len(self._ids)], compared)
+        sketch, looked_at = sketches(query)[0], self._sketches[: len(self._ids)]
+        if among is None:
+            rows = nearest(sketch, looked_at, compared)
+        else:
+            there = np.fromiter(map(self._rows.get, among, repeat(-1)), np.int64)
+            chosen = np.unique(there[there >= 0])
+            rows = chosen[nearest(sketch, looked_at[chosen], compared)]
         passports = self._passports[rows].astype(np.float32)
         cosines = passports @ query[0]
         best = np.argsort(-cosines, kind="stable")[: max(0, k)]

@@ -16,6 +16,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +24,9 @@ from numpy.typing import NDArray
 
 from universal_memory.experience.event import Event
 from universal_memory.memory.errors import MemoryNotFound
+from universal_memory.memory.record import Provenance
 from universal_memory.memory.store import MemoryStore
+from universal_memory.memory.window import Window
 from universal_memory.rendering.adapter import Adapter, attach
 from universal_memory.rendering.conflict import conflicts
 from universal_memory.rendering.fusion import fuse
@@ -46,10 +49,24 @@ class PromptTooLong(ValueError):
     """The prompt leaves the language model no room for an answer."""
 
 
+class Stamps(NamedTuple):
+    """When a memory was compiled and experienced; its provenance without the text."""
+
+    compiled: int
+    start: int
+    end: int
+
+    @classmethod
+    def of(cls, origin: Provenance) -> Stamps:
+        """The stamps of a memory of that origin."""
+        return cls(origin.compiled_stamp, origin.start_stamp, origin.end_stamp)
+
+
 @dataclass(frozen=True)
 class Hit:
-    """A memory file used for an answer. `compiled_stamp`: nanoseconds of the node clock.
+    """A memory file used for an answer. Stamps: nanoseconds of the node clock, 0 if unknown.
 
+    `start_stamp`, `end_stamp`: when its first and last event were experienced.
     `cosine`, `conflict`: what it meets in the other files used (`rendering.conflict`).
     """
 
@@ -59,6 +76,8 @@ class Hit:
     compiled_stamp: int
     cosine: float = 0.0
     conflict: float = 0.0
+    start_stamp: int = 0
+    end_stamp: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,7 +128,7 @@ class Answerer:
         self.space, self.passport_encoder, self.router = space, passport_encoder, router
         self.store, self.index = store, index
         self._cache_size = cache_size
-        self._rendered: OrderedDict[str, tuple[Adapter, int]] = OrderedDict()
+        self._rendered: OrderedDict[str, tuple[Adapter, Stamps]] = OrderedDict()
         self._lock = threading.Lock()
         # Fresh events are asked about again and again until they are compiled.
         self._compiled = lru_cache(4 * FRESH_EVENTS)(self._compile)
@@ -148,15 +167,16 @@ class Answerer:
         max_tokens: int = 32,
         fresh: Sequence[Event] = (),
         unknown_answer: str = "",
+        window: Window | None = None,
     ) -> Answer:
         """Answer `question`; `fresh` are events that are in no file yet, oldest first.
 
         `unknown_answer`: what is said, with source UNKNOWN and no model asked, where nothing
-        relevant is known; blank: the base model answers. Raises PromptTooLong, and what a store
-        that cannot be read raises.
+        relevant is known; blank: the base model answers. `window`: only what was experienced then
+        and there counts. Raises PromptTooLong, and what a store that cannot be read raises.
         """
         with self._lock:
-            ready = self.prepare(question, speaker, top_k, min_relevance, fresh)
+            ready = self.prepare(question, speaker, top_k, min_relevance, fresh, window=window)
             if ready.source == BASE and unknown_answer.strip():
                 return _unknown(ready, unknown_answer.strip())
             started = time.perf_counter()
@@ -181,15 +201,17 @@ class Answerer:
         min_relevance: float = 0.5,
         fresh: Sequence[Event] = (),
         among: Sequence[str] | None = None,
+        window: Window | None = None,
     ) -> Prepared:
         """Route, load, render and fuse; nothing is attached yet.
 
-        `among`: ids of the files to choose from, in place of the whole store.
+        `among`: ids of the files to choose from, in place of the whole store. `window`: files and
+        fresh events outside of it are left out.
         """
         started = time.perf_counter()
         question = bind_speaker(question, speaker)
         asked = self.router.ask(question)
-        chosen = self._choose(asked, among, top_k, min_relevance)
+        chosen = self._choose(asked, among, window, top_k, min_relevance)
         routed = time.perf_counter()
         loaded = [entry for entry in map(self._load, chosen) if entry is not None]
         read = time.perf_counter()
@@ -198,6 +220,7 @@ class Answerer:
             prompt, source = self.language_model.prompt_ids(question), COMPILED
         else:
             adapter, hits = None, ()
+            fresh = [event for event in fresh if window is None or window.holds_event(event)]
             context = self._fresh_text(fresh, asked, min_relevance)
             prompt = self.language_model.prompt_ids(question, context)
             source = FRESH if context else BASE
@@ -233,10 +256,15 @@ class Answerer:
             self._drop(memory_id)
 
     def _choose(
-        self, asked: RoutedQuestion, among: Sequence[str] | None, top_k: int, min_relevance: float
+        self,
+        asked: RoutedQuestion,
+        among: Sequence[str] | None,
+        window: Window | None,
+        top_k: int,
+        min_relevance: float,
     ) -> list[tuple[str, float]]:
         """Ids and log-odds of the files that are put on, the most relevant first."""
-        logits = self._finder.find(asked, top_k, min_relevance, among)
+        logits = self._finder.find(asked, top_k, min_relevance, among, window)
         open_gates = self.renderer.config.gates([logit for _, logit in logits])
         return [entry for entry, gate in zip(logits, open_gates, strict=True) if gate > 0]
 
@@ -244,7 +272,7 @@ class Answerer:
         self._rendered.pop(memory_id, None)
         self._finder.forget(memory_id)
 
-    def _load(self, chosen: tuple[str, float]) -> tuple[str, float, Adapter, int] | None:
+    def _load(self, chosen: tuple[str, float]) -> tuple[str, float, Adapter, Stamps] | None:
         """The rendered adapter of a file; None if the file is gone or no longer valid."""
         memory_id, logit = chosen
         if memory_id not in self._rendered:
@@ -254,17 +282,17 @@ class Answerer:
                 self._drop(memory_id)
                 return None
             record = self.store.record(memory_id)
-            stamp = record.provenance.compiled_stamp if record else 0
+            stamps = Stamps.of(record.provenance if record else Provenance())
             adapter = self.renderer.render(torch.from_numpy(file.usv.copy()))
-            self._rendered[memory_id] = (adapter, stamp)
+            self._rendered[memory_id] = (adapter, stamps)
             while len(self._rendered) > max(1, self._cache_size):
                 self._rendered.popitem(last=False)
         self._rendered.move_to_end(memory_id)
-        adapter, stamp = self._rendered[memory_id]
-        return memory_id, logit, adapter, stamp
+        adapter, stamps = self._rendered[memory_id]
+        return memory_id, logit, adapter, stamps
 
     def _render(
-        self, loaded: list[tuple[str, float, Adapter, int]]
+        self, loaded: list[tuple[str, float, Adapter, Stamps]]
     ) -> tuple[Adapter, tuple[Hit, ...]]:
         open_gates = self.renderer.config.gates([logit for _, logit, _, _ in loaded])
         adapters = [adapter for _, _, adapter, _ in loaded]
@@ -276,11 +304,15 @@ class Answerer:
                 memory_id,
                 self.router.relevance(logit),
                 gate,
-                stamp,
+                stamps.compiled,
                 one.cosine,
                 one.conflict,
+                stamps.start,
+                stamps.end,
             )
-            for (memory_id, logit, _, stamp), gate, one in zip(loaded, open_gates, met, strict=True)
+            for (memory_id, logit, _, stamps), gate, one in zip(
+                loaded, open_gates, met, strict=True
+            )
         )
         return adapter, hits
 

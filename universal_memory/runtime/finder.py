@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from universal_memory.memory.store import MemoryStore
+from universal_memory.memory.window import Window
 from universal_memory.routing.index import PassportIndex
 from universal_memory.routing.router import SHORTLIST, RoutedQuestion, Router
 from universal_memory.runtime.readings import Readings
@@ -49,15 +50,19 @@ class Finder:
         top_k: int = 3,
         min_relevance: float = 0.5,
         among: Sequence[str] | None = None,
+        window: Window | None = None,
     ) -> Found:
         """Ids with log-odds of being relevant, the most relevant first, at most `top_k`.
 
-        `among`: ids of the files to choose from, in place of the whole store.
+        `among`: ids of the files to choose from, in place of the whole store. `window`: only what
+        was experienced then and there is looked at.
         """
+        inside = None if window is None else set(self.store.within(window))
         if among is None:
-            near = self.index.shortlist(asked.vector, max(SHORTLIST, top_k))
+            near = self.index.shortlist(asked.vector, max(SHORTLIST, top_k), inside)
         else:
-            near = [(memory_id, self.store.get(memory_id).passport) for memory_id in among]
+            wanted = among if inside is None else [one for one in among if one in inside]
+            near = [(memory_id, self.store.get(memory_id).passport) for memory_id in wanted]
         return [
             (memory_id, logit)
             for memory_id, logit in self.router.rank(asked, near, self._read)[:top_k]
