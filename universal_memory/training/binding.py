@@ -112,7 +112,7 @@ def teach_binding(
     Raises ValueError for a renderer without.
     """
     if renderer.binding is None:
-        raise ValueError("a renderer without binding cannot be taught it: set `binding` in its card")
+        raise ValueError("a renderer without binding cannot be taught it: train a new one")
     parameters = list(renderer.binding.parameters())
     optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0.01)
     device = next(renderer.parameters()).device
