@@ -124,11 +124,7 @@ class MemoryServer(ManagedNode):
             answerer = self._load(values, root)
             opened.pop_all()  # all is well: the desk releases it
         store = answerer.store
-        memories = Memories(
-            store, answerer.index, answerer.forget, signer, answerer.succession.mark
-        )
-        if answerer.succession.why:
-            self.get_logger().info(answerer.succession.why)
+        memories = Memories(store, answerer.index, answerer.forget, signer)
         self._statistics = QueryStatistics()
         self._desk = Desk(store, role, answerer, memories, Jobs("query", values["queue_size"]))
 
@@ -217,7 +213,7 @@ class MemoryServer(ManagedNode):
     def _synchronise(self, desk: Desk) -> None:
         """Make the index like the store, and say what of the store is passed over."""
         index = desk.memories.index
-        desk.answerer.synchronise()
+        index.synchronise(desk.store)
         if index.left_out:
             self.get_logger().warning(
                 f"{index.left_out} files of the store are passed over: damaged, of another space, "
