@@ -17,67 +17,64 @@ def shape(episodes) -> list[str]:
 
 def test_a_pause_closes_an_episode(make_event, make_rows):
     rows = make_rows(make_event(0, "a"), make_event(5, "b"), make_event(30, "c"))
-    closed, tail = EpisodeCutter(gap_seconds=20, max_events=4).cut(rows)
-    assert shape(closed) == ["a b"]
-    assert tail and tail.text == "c"
+    closed, growing = EpisodeCutter(gap_seconds=20, max_events=4).cut(rows)
+    assert shape(closed) == ["a b"] and shape(growing) == ["c"]
 
 
 def test_a_segment_closes_an_episode(make_event, make_rows):
     rows = make_rows(make_event(9, "a")) + make_rows(make_event(8, "b"), segment=1)
-    closed, tail = EpisodeCutter(max_events=4).cut(rows)
-    assert shape(closed) == ["a"] and tail and tail.text == "b"
+    closed, growing = EpisodeCutter(max_events=4).cut(rows)
+    assert shape(closed) == ["a"] and shape(growing) == ["b"]
 
 
 def test_now_closes_the_tail_after_its_gap_or_a_jump_back(make_event, make_rows):
     rows = make_rows(make_event(100, "a"))
     cutter = EpisodeCutter(gap_seconds=20, max_events=4)
     second = 10**9
-    assert cutter.cut(rows, now=110 * second)[1] is not None
-    assert cutter.cut(rows, now=95 * second)[1] is not None
+    assert shape(cutter.cut(rows, now=110 * second)[1]) == ["a"]
+    assert shape(cutter.cut(rows, now=95 * second)[1]) == ["a"]
     assert shape(cutter.cut(rows, now=121 * second)[0]) == ["a"]
     assert shape(cutter.cut(rows, now=5 * second)[0]) == ["a"]
 
 
 def test_an_episode_of_one_event_waits_for_nothing(make_event, make_rows):
     rows = make_rows(make_event(0, "a"), make_event(1, "b"))
-    closed, tail = EpisodeCutter(max_events=1).cut(rows)
-    assert shape(closed) == ["a", "b"] and tail is None
+    closed, growing = EpisodeCutter(max_events=1, join_references=False).cut(rows)
+    assert shape(closed) == ["a", "b"] and growing == []
 
 
 def test_too_many_events_are_cut_at_the_longest_pause(make_event, make_rows):
     seconds = [0, 1, 9, 10, 11]
     rows = make_rows(*(make_event(second, f"t{second}") for second in seconds))
-    closed, tail = EpisodeCutter(max_events=4).cut(rows)
-    assert shape(closed) == ["t0 t1"]
-    assert tail and tail.text == "t9 t10 t11"
+    closed, growing = EpisodeCutter(max_events=4).cut(rows)
+    assert shape(closed) == ["t0 t1"] and shape(growing) == ["t9 t10 t11"]
 
 
 def test_too_many_word_pieces_are_cut(make_event, make_rows):
     rows = make_rows(*(make_event(second, "one two three") for second in range(4)))
-    closed, tail = EpisodeCutter(max_word_pieces=6, max_events=4).cut(rows)
-    assert [len(episode.events) for episode in closed] == [2]
-    assert tail and len(tail.events) == 2
+    closed, growing = EpisodeCutter(max_word_pieces=6, max_events=4).cut(rows)
+    assert [len(episode.events) for episode in closed + growing] == [2, 2]
 
 
 def test_an_oversize_event_is_alone_and_flagged(make_event, make_rows):
     long = " ".join(["word"] * 9)
     rows = make_rows(make_event(0, "a"), make_event(1, long), make_event(2, "b"))
-    closed, tail = EpisodeCutter(max_word_pieces=6, max_events=4).cut(rows)
+    closed, growing = EpisodeCutter(max_word_pieces=6, max_events=4).cut(rows)
     assert [(e.text, e.flags) for e in closed] == [("a", ()), (long, ("oversize",))]
-    assert tail and tail.text == "b"
+    assert shape(growing) == ["b"]
 
 
 def test_what_an_episode_knows(make_event, make_rows):
     rows = make_rows(make_event(3, "b", stream="tool"), make_event(1, "a"), make_event(2, ""))
-    _, tail = EpisodeCutter(max_events=4).cut(rows)
-    assert tail
+    _, [tail] = EpisodeCutter(max_events=4).cut(rows)
     assert (tail.text, tail.start, tail.end) == ("a b", 10**9, 3 * 10**9)
     assert tail.streams == ("audio", "tool")
     assert tail.sequences == (2, 3, 1)
 
 
 def test_nothing_in_nothing_out():
-    assert EpisodeCutter().cut([], now=5) == ([], None)
+    assert EpisodeCutter().cut([], now=5) == ([], [])
+    assert EpisodeCutter(max_events=4).cut([]) == ([], [])
 
 
 def test_bounds_must_be_positive():
@@ -96,8 +93,8 @@ def test_every_event_is_in_exactly_one_episode(steps, max_events, max_word_piece
         for number, (second, segment, words) in enumerate(steps)
     ]
     cutter = EpisodeCutter(max_word_pieces=max_word_pieces, max_events=max_events)
-    closed, tail = cutter.cut(rows)
-    episodes = closed + ([tail] if tail else [])
+    closed, growing = cutter.cut(rows)
+    episodes = closed + growing
     out = [row for episode in episodes for row in episode.events]
     assert out == sorted(rows, key=lambda row: row.order)
     for episode in episodes:
@@ -107,5 +104,5 @@ def test_every_event_is_in_exactly_one_episode(steps, max_events, max_word_piece
         assert fits != ("oversize" in episode.flags)
         assert fits or sum(bool(row.event.text.split()) for row in episode.events) == 1
     # stable: compiling the closed ones first changes nothing about the rest
-    rest = [row for row in out if tail and row in tail.events]
-    assert cutter.cut(rest) == ([], tail)
+    rest = [row for episode in growing for row in episode.events]
+    assert cutter.cut(rest) == ([], growing)

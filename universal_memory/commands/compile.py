@@ -59,6 +59,10 @@ def compile_experience(
     max_events: Annotated[
         int, typer.Option(min=1, max=64, help="Most events of an episode.")
     ] = MAX_EVENTS,
+    join_references: Annotated[
+        bool,
+        typer.Option(help="With --max-events 1: compile 'She left.' with what it refers back to."),
+    ] = True,
     keep_text: Annotated[
         bool, typer.Option(help="Keep the text in the local ledger (never in a file).")
     ] = True,
@@ -102,8 +106,8 @@ def compile_experience(
     else:
         events = read_log(log) if log is not None else []
         result = _compile_here(
-            root_of(store), events, flush, gap_seconds, max_word_pieces, max_events, keep_text,
-            budget, momentum, model,
+            root_of(store), events, flush, gap_seconds, max_word_pieces, max_events,
+            join_references, keep_text, budget, momentum, model,
         )  # fmt: skip
     if as_json:
         echo_json(result)
@@ -132,6 +136,7 @@ def _compile_here(
     gap_seconds: float,
     max_word_pieces: int,
     max_events: int,
+    join_references: bool,
     keep_text: bool,
     budget: float,
     momentum: float,
@@ -160,8 +165,9 @@ def _compile_here(
 
             surprise = load_meter(store, budget, momentum, model=model)
         compiler = Compiler.load(
-            store, buffer, gap_seconds, max_word_pieces, max_events, keep_text, surprise=surprise
-        )
+            store, buffer, gap_seconds, max_word_pieces, max_events, keep_text, surprise=surprise,
+            join_references=join_references,
+        )  # fmt: skip
         for event in events:
             buffer.append(replace(event, tokens=compiler.space.tower.token_ids(event.text)))
         started = time.monotonic()

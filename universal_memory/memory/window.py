@@ -87,7 +87,7 @@ class Window:
 
     def holds(self, origin: Provenance) -> bool:
         """Whether a memory of that origin is in the window."""
-        pose = origin.pose and Pose(**origin.pose)
+        pose = None if origin.pose is None else Pose(**origin.pose)
         return self._meets(origin.start_stamp, origin.end_stamp) and self._reaches(pose)
 
     def holds_event(self, event: Event) -> bool:

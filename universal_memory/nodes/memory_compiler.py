@@ -53,6 +53,8 @@ PARAMETERS = (
     Row("gap_seconds", 20.0, "A pause this long ends an episode [s].", 0.5, 3600.0),
     Row("max_word_pieces", 64, "Most word pieces of an episode.", 8, 126),
     Row("max_events", MAX_EVENTS, "Most events of an episode.", 1, 64),
+    Row("join_references", True, "With max_events 1: compile 'She left.' with the event it refers"
+        " back to."),
     Row("buffer_seconds", 3600.0, "Events older than this leave the buffer [s].", 1.0, 604_800.0),
     Row("buffer_tokens", 2_000_000, "Most tokens in the buffer.", 1000, 1_000_000_000),
     Row("keep_text", True, "Keep a memory's text in the local ledger (never in the file)."),
@@ -319,6 +321,7 @@ def load_compiler(values: Parameters, store: MemoryStore, buffer: RollingBuffer)
         values["max_events"],
         values["keep_text"],
         surprise=load_surprise(values, store),
+        join_references=values["join_references"],
     )
 
 

@@ -80,10 +80,13 @@ class Compiler:
         keep_text: bool = True,
         models: Path | None = None,
         surprise: SurpriseMeter | None = None,
+        join_references: bool = True,
     ) -> Compiler:
         """A compiler with the trained space and passports of the models folder."""
         space = SemanticSpace.load(models)
-        cutter = EpisodeCutter(gap_seconds, max_word_pieces, space.tower.count, max_events)
+        cutter = EpisodeCutter(
+            gap_seconds, max_word_pieces, space.tower.count, max_events, join_references
+        )
         passports = PassportEncoder.load(space, models)
         return cls(space, passports, store, buffer, cutter, keep_text, surprise)
 
@@ -92,9 +95,9 @@ class Compiler:
         self._settle()
         kept, dropped = self.novelty.select(self.buffer.pending())
         self.buffer.mark_compiled([row.sequence for row in dropped], None)
-        episodes, tail = self.cutter.cut(kept, now)
-        if flush and tail is not None:
-            episodes.append(tail)
+        episodes, growing = self.cutter.cut(kept, now)
+        if flush:
+            episodes += growing
         kept_episodes, left_out = self._by_surprise(episodes)
         for episode in kept_episodes:
             self._unreported.append(self._compile(episode, now))
