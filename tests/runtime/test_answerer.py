@@ -173,9 +173,9 @@ def test_rendered_adapters_are_kept_least_recently_used_goes(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rendered: list[Tensor] = []
-    render = house.answerer.renderer.render
+    forward = house.answerer.renderer.forward
     monkeypatch.setattr(
-        house.answerer.renderer, "render", lambda usv: (rendered.append(usv), render(usv))[1]
+        house.answerer.renderer, "forward", lambda usv: (rendered.append(usv), forward(usv))[1]
     )
     ids = house.remember(*TEXTS)
     for number, memory_id in enumerate(ids):

@@ -14,6 +14,7 @@ from universal_memory.commands import (
     bench_inside,
     bench_portability,
     bench_routing,
+    bench_sleep,
     bench_surprise,
 )
 from universal_memory.commands.console import echo_table
@@ -44,6 +45,7 @@ app.command()(bench_inside.labels)
 app.command()(bench_inside.privacy)
 app.command()(bench_inside.encryption)
 app.command()(bench_surprise.surprise)
+app.command()(bench_sleep.sleep)
 
 
 @app.callback()

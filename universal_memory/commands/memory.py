@@ -19,6 +19,7 @@ from universal_memory.commands.console import (
     root_of,
     stamp_text,
 )
+from universal_memory.commands.consolidate import consolidate
 from universal_memory.commands.conversion import decrypt, encrypt
 from universal_memory.commands.inspect import inspect
 from universal_memory.commands.transfer import (
@@ -31,7 +32,7 @@ from universal_memory.commands.transfer import (
 )
 from universal_memory.encryption import store_cipher
 from universal_memory.experience.buffer import RollingBuffer
-from universal_memory.memory.errors import StoreLocked
+from universal_memory.memory.errors import MemoryNotFound, StoreLocked
 from universal_memory.memory.record import Record
 from universal_memory.memory.store import MemoryStore
 from universal_memory.routing.index import PassportIndex
@@ -41,7 +42,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 @app.callback()
 def memory() -> None:
-    """List, inspect, verify, move, encrypt and forget memory files."""
+    """List, inspect, verify, move, encrypt, consolidate and forget memory files."""
 
 
 @app.command("list")
@@ -52,7 +53,8 @@ def list_memories(
 ) -> None:
     """List memories, oldest first, with what the ledger knows of them."""
     with MemoryStore(root_of(store), read_only=True, cipher=store_cipher()) as memories:
-        rows = [_row(record) for record in memories.records()]
+        hidden = memories.merged.hidden()
+        rows = [_row(record) for record in memories.records() if record.id not in hidden]
         known = {row["id"] for row in rows}
         rows += [{"id": i, "lost_provenance": True} for i in memories.ids() if i not in known]
     rows = rows[-limit:] if limit else rows
@@ -76,7 +78,8 @@ def list_memories(
             for row in rows
         ],
     )
-    typer.echo(f"{len(rows)} memories")
+    merged = f", and {len(hidden)} that are merged into them" if hidden else ""
+    typer.echo(f"{len(rows)} memories{merged}")
 
 
 @app.command()
@@ -105,6 +108,7 @@ app.command("import")(import_memories)
 app.command()(quarantine)
 app.command()(encrypt)
 app.command()(decrypt)
+app.command()(consolidate)
 
 
 @app.command()
@@ -124,14 +128,13 @@ def forget(
         names = ", ".join(memory_id[:12] for memory_id in ids)
         typer.confirm(f"forget {names} for good?", abort=True)
     with MemoryStore(root, cipher=store_cipher()) as memories:
-        for memory_id in ids:
-            memories.forget(memory_id)
+        gone = [one for memory_id in ids for one in _forgotten(memories, memory_id)]
         PassportIndex.open(memories)
-        _forget_events(memories, ids)
+        _forget_events(memories, gone)
     if as_json:
-        echo_json({"forgotten": ids})
+        echo_json({"forgotten": gone})
     else:
-        typer.echo(f"{len(ids)} memories forgotten")
+        typer.echo(f"{len(gone)} memories forgotten")
 
 
 @app.command()
@@ -152,6 +155,14 @@ def reindex(store: StoreOption = None, as_json: JsonOption = False) -> None:
         if report.damaged_ledger:
             typer.echo(f"the damaged ledger is kept as {report.damaged_ledger}; it may hold text")
     _exit_if(bool(report.quarantined))
+
+
+def _forgotten(memories: MemoryStore, memory_id: str) -> tuple[str, ...]:
+    """Ids of the files that went with a memory; none if it went with another one."""
+    try:
+        return memories.forget(memory_id)
+    except MemoryNotFound:
+        return ()
 
 
 def _forget_events(memories: MemoryStore, ids: list[str]) -> None:

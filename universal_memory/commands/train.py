@@ -207,6 +207,23 @@ def supersession(
 
 
 @app.command()
+def merger(
+    minutes: Minutes = 10.0,
+    steps: Steps = 0,
+    seed: Seed = 0,
+    run: Run = Path("build/train/merger"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Models folder to write the weights to; else the models folder's."),
+    ] = None,
+) -> None:
+    """Train what merges memory files into fewer (`ump memory consolidate`), over the space."""
+    from universal_memory.training.merging import train_merger
+
+    train_merger(run, minutes, steps, seed, _reporter(run), out)
+
+
+@app.command()
 def freeze(
     version: Annotated[str, typer.Option(help="Name of the space, such as ump-space-1.")],
 ) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -20,11 +20,19 @@ from universal_memory.encryption import (
     check_database_key,
     key_statement,
 )
-from universal_memory.memory.errors import LedgerError
+from universal_memory.memory.errors import LedgerError, storage_error
+from universal_memory.memory.merged import (
+    MERGED,
+    Merged,
+    all_links,
+    confirm_links,
+    delete_links,
+    insert_links,
+)
 from universal_memory.memory.record import INSERT, SELECT, Provenance, Record, from_row, to_row
 from universal_memory.memory.window import Window
 
-__all__ = ["Ledger", "Provenance", "Record", "salvage"]
+__all__ = ["Ledger", "Provenance", "Record", "put_aside", "salvage"]
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -66,8 +74,11 @@ class Ledger:
             lambda: self._open_read_only() if read_only else self._open()
         )
 
-    def insert(self, record: Record) -> None:
-        """Write or replace the row of a memory; durable once this returns."""
+    def insert(self, record: Record, originals: Sequence[str] = ()) -> None:
+        """Write or replace the row of a memory; durable once this returns.
+
+        originals: ids of those that it was merged from.
+        """
         with self._transaction() as connection:
             connection.execute(INSERT, to_row(record, self._cipher))
             if not record.provenance.imported:
@@ -77,11 +88,14 @@ class Ledger:
                     "ON CONFLICT(name) DO UPDATE SET value = max(value, excluded.value)",
                     (record.counter,),
                 )
+            insert_links(connection, record.id, originals)
 
-    def delete(self, memory_id: str) -> None:
-        """Erase a row, its text too: from the database and from the write-ahead log."""
+    def delete(self, *memory_ids: str) -> None:
+        """Erase rows, their text too: from the database and from the write-ahead log."""
         with self._transaction() as connection:
-            connection.execute("DELETE FROM memories WHERE id = ?", (memory_id,))
+            for memory_id in memory_ids:
+                connection.execute("DELETE FROM memories WHERE id = ?", (memory_id,))
+                delete_links(connection, memory_id)
         # Best effort: a reader in another process may hold the log for a moment longer.
         self._guard(lambda: self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
 
@@ -120,6 +134,16 @@ class Ledger:
             ]
         )
 
+    def merged(self) -> list[Merged]:
+        """Merged memories and their originals, by id."""
+        return self._guard(lambda: all_links(self._connection))
+
+    def confirm_merged(self, memory_ids: Sequence[str]) -> None:
+        """Say of merged memories that their originals are not wanted back."""
+        with self._transaction() as connection:
+            for memory_id in memory_ids:
+                confirm_links(connection, memory_id)
+
     def next_counter(self) -> int:
         """The creation counter of the next memory made here; starts at 1."""
         query = "SELECT value FROM counters WHERE name = 'created'"
@@ -153,6 +177,7 @@ class Ledger:
                     connection.execute(key_statement(self._cipher))
                 if connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
                     connection.execute(_BY_TIME)
+                    connection.execute(MERGED)
                 connection.execute("COMMIT")
             except BaseException:
                 connection.execute("ROLLBACK")
@@ -262,3 +287,18 @@ def salvage(path: Path, cipher: Cipher | None = None) -> list[Record]:
     finally:
         connection.close()
     return records
+
+
+def put_aside(path: Path) -> Path:
+    """Move a damaged ledger out of the way: where it is now. Raises StoreError."""
+    aside, number = path.with_name("ledger.sqlite.damaged"), 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"ledger.sqlite.damaged-{number}")
+    try:
+        path.replace(aside)
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, "put aside", path) from error
+    return aside

@@ -21,8 +21,9 @@ from universal_memory.encryption import Cipher
 from universal_memory.memory.bundle import candidates, write_files
 from universal_memory.memory.errors import LedgerError, MemoryNotFound, StoreError, storage_error
 from universal_memory.memory.file import SLOT_NORM_BOUNDS, MemoryFile, MemoryFileError
-from universal_memory.memory.ledger import Ledger, Provenance, Record, salvage
+from universal_memory.memory.ledger import Ledger, Provenance, Record, put_aside, salvage
 from universal_memory.memory.lock import StoreLock, writing
+from universal_memory.memory.merged import MergedMemories
 from universal_memory.memory.protection import check_protection, protect_new
 from universal_memory.memory.reports import (
     ImportReport,
@@ -65,6 +66,7 @@ class MemoryStore:
         self._shelf = Shelf(self.root, self._parse, cipher)
         self._ledger: Ledger | None = None
         self._ledger_lock = threading.Lock()
+        self.merged = MergedMemories(self._shelf, self._ledger_if_any, self._writing)
         if not read_only:
             self._claim()
             self._shelf.create()
@@ -91,9 +93,15 @@ class MemoryStore:
         """The lock of a role ("server", "compiler") on this store, not yet acquired."""
         return StoreLock(self.root, role)
 
-    def add(self, file: MemoryFile, provenance: Provenance | None = None) -> str:
+    def add(
+        self,
+        file: MemoryFile,
+        provenance: Provenance | None = None,
+        originals: Sequence[str] = (),
+    ) -> str:
         """Keep a memory; durable once this returns. The same content again changes nothing.
 
+        originals: those that it was merged from; they are hidden from then on (`memory.merged`).
         Returns its id. Raises MemoryFileError if it breaks the protocol or this store's rules.
         """
         self._parse(file.to_bytes())
@@ -103,12 +111,12 @@ class MemoryStore:
         record = Record(file.id, file.counter, file.space_id, file.key_id, origin)
         with self._writing():
             if self._holds(file.id):
-                if self.ledger.get(file.id) is None:
-                    self.ledger.insert(record)
+                if originals or self.ledger.get(file.id) is None:
+                    self.ledger.insert(record, originals)
                 return file.id
             try:
                 self._shelf.receive(file)
-                self.ledger.insert(record)
+                self.ledger.insert(record, originals)
             except StoreError:
                 self._shelf.discard(f"{file.id}{SUFFIX}")
                 raise
@@ -130,8 +138,8 @@ class MemoryStore:
         return self.ledger.records() if self._has_ledger() else []
 
     def ids(self) -> list[str]:
-        """Ids of all memories on disk, sorted."""
-        return self._shelf.ids()
+        """Ids of all memories that are remembered, sorted: hidden originals are not."""
+        return sorted(set(self._shelf.ids()) - self.merged.hidden())
 
     def within(self, window: Window) -> list[str]:
         """Ids of the memories that lie in a window, by the ledger, in no order."""
@@ -159,21 +167,25 @@ class MemoryStore:
         """The creation counter for the next memory this robot makes."""
         return self.ledger.next_counter()
 
-    def forget(self, memory_id: str) -> None:
-        """Remove a memory and its ledger row, text included. Raises MemoryNotFound.
+    def forget(self, memory_id: str) -> tuple[str, ...]:
+        """Remove a memory and its ledger row, text included: the ids of all files that went.
 
-        The index drops it when it is next synchronised (`PassportIndex.synchronise`).
+        Raises MemoryNotFound. The index drops them when it is next synchronised
+        (`PassportIndex.synchronise`).
         """
         with self._writing():
             if memory_id not in self and self.ledger.get(memory_id) is None:
                 raise MemoryNotFound(f"memory {memory_id} is not in store {self.root}")
-            self._shelf.remove(memory_id)
-            self.ledger.delete(memory_id)
+            gone = self.merged.parted_with(memory_id)
+            for one in gone:
+                self._shelf.remove(one)
+            self.ledger.delete(*gone)
+        return gone
 
     def verify(self) -> VerifyReport:
         """Re-read and re-hash every file and compare files with ledger; changes nothing."""
         report = VerifyReport()
-        for memory_id in self.ids():
+        for memory_id in self._shelf.ids():
             try:
                 self.get(memory_id)
             except MemoryNotFound:
@@ -189,7 +201,7 @@ class MemoryStore:
         except LedgerError as error:
             report.problems.append(Problem("ledger", str(error)))
             return report
-        files = set(self.ids())
+        files = set(self._shelf.ids())
         orphan = "has no ledger row; remedy: run `ump memory reindex`"
         gone = "is in the ledger but its file is gone; remedy: import it again, or reindex"
         report.problems += [Problem(memory_id, orphan) for memory_id in sorted(files - rows)]
@@ -271,7 +283,7 @@ class MemoryStore:
         report = ReindexReport()
         with self.lock("compiler"), self.lock("server"), self._writing():
             rows = self._readable_rows(report)
-            for memory_id in self.ids():
+            for memory_id in self._shelf.ids():
                 try:
                     file = self.get(memory_id)
                 except MemoryFileError as error:
@@ -354,6 +366,9 @@ class MemoryStore:
     def _has_ledger(self) -> bool:
         return not self.read_only or (self.root / "ledger.sqlite").exists()
 
+    def _ledger_if_any(self) -> Ledger | None:
+        return self.ledger if self._has_ledger() else None
+
     def _settle_incoming(self) -> None:
         """Finish adds whose row was committed, undo the others: their writer was killed."""
         with self._writing():
@@ -366,6 +381,7 @@ class MemoryStore:
                     self._shelf.publish(memory_id)
                 else:
                     self._shelf.discard(name)
+            self.merged.settle()
 
     def _readable_rows(self, report: ReindexReport) -> dict[str, Record]:
         """Rows of the ledger; a damaged one is put aside and what is readable of it is saved."""
@@ -376,17 +392,7 @@ class MemoryStore:
         except LedgerError:
             self.close()
         saved = salvage(path, self.cipher)
-        aside, number = path.with_name("ledger.sqlite.damaged"), 1
-        while aside.exists():
-            number += 1
-            aside = path.with_name(f"ledger.sqlite.damaged-{number}")
-        try:
-            path.replace(aside)
-            for suffix in ("-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-        except OSError as error:
-            raise storage_error(error, "put aside", path) from error
-        report.damaged_ledger = aside
+        report.damaged_ledger = put_aside(path)
         return {record.id: record for record in saved}
 
 

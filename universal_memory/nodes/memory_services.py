@@ -75,8 +75,9 @@ class MemoryServices:
     ) -> None:
         memory_id = memories.store.resolve(request.id)
         # First what answers questions, then the file: a failure never leaves it half known.
-        memories.index.remove(memory_id)
-        memories.dropped(memory_id)
+        for one in memories.store.merged.parted_with(memory_id):
+            memories.index.remove(one)
+            memories.dropped(one)
         memories.store.forget(memory_id)
         # The saved index still holds its passport.
         memories.index.save(path_in(memories.store), memories.store.cipher)

@@ -128,10 +128,25 @@ class Router:
         memories: Sequence[tuple[Key, NDArray[np.float32]]],
         read: Callable[[list[Key]], Sequence[Sequence[int] | None]],
     ) -> list[tuple[Key, float]]:
-        """The likeliest of some memories with log-odds, the most relevant first.
+        """As `rank_parts`, of memories that are one part each: keys with log-odds."""
+        ranked = self.rank_parts(
+            question,
+            memories,
+            lambda keys: [None if pieces is None else [pieces] for pieces in read(keys)],
+        )
+        return [(key, logit) for key, (logit,) in ranked]
+
+    def rank_parts(
+        self,
+        question: RoutedQuestion,
+        memories: Sequence[tuple[Key, NDArray[np.float32]]],
+        read: Callable[[list[Key]], Sequence[Sequence[Sequence[int]] | None]],
+    ) -> list[tuple[Key, list[float]]]:
+        """The likeliest of some memories with log-odds of their parts, the most relevant first.
 
         `memories`: keys and passports. The LOOKED_AT likeliest are read: `read` gives the word
-        pieces in the USVs of memories, None for one that is gone.
+        pieces in the USVs of memories, part by part, None for one that is gone. A memory is as
+        relevant as the most relevant of its parts.
         """
         if not memories:
             return []
@@ -139,16 +154,17 @@ class Router:
         near = np.argsort(-verified, kind="stable")[:LOOKED_AT]
         keys = [memories[row][0] for row in near]
         there = [
-            (key, evidence, pieces)
-            for key, evidence, pieces in zip(keys, verified[near], read(keys), strict=True)
-            if pieces is not None
+            (key, evidence, parts)
+            for key, evidence, parts in zip(keys, verified[near], read(keys), strict=True)
+            if parts is not None
         ]
         if not there:
             return []
-        evidence = np.array([one for _, one, _ in there], np.float32)
-        logits = self.logits(question, evidence, [pieces for _, _, pieces in there]).tolist()
-        ranked = zip((key for key, _, _ in there), logits, strict=True)
-        return sorted(ranked, key=lambda entry: -entry[1])
+        evidence = np.array([one for _, one, parts in there for _ in parts], np.float32)
+        pieces = [part for _, _, parts in there for part in parts]
+        logits = iter(self.logits(question, evidence, pieces).tolist())
+        ranked = [(key, [next(logits) for _ in parts]) for key, _, parts in there]
+        return sorted(ranked, key=lambda entry: -max(entry[1]))
 
     @staticmethod
     def relevance(logit: float) -> float:

@@ -35,8 +35,9 @@ from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.routing.index import PassportIndex
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.routing.router import RoutedQuestion, Router
-from universal_memory.runtime.finder import Finder
+from universal_memory.runtime.finder import Finder, FoundParts
 from universal_memory.runtime.language_model import DEFAULT_MODEL, LanguageModel
+from universal_memory.runtime.parted import PartedAdapter
 from universal_memory.runtime.speaker import bind_speaker
 from universal_memory.space.semantic_space import SemanticSpace
 
@@ -128,7 +129,7 @@ class Answerer:
         self.space, self.passport_encoder, self.router = space, passport_encoder, router
         self.store, self.index = store, index
         self._cache_size = cache_size
-        self._rendered: OrderedDict[str, tuple[Adapter, Stamps]] = OrderedDict()
+        self._rendered: OrderedDict[str, tuple[PartedAdapter, Stamps]] = OrderedDict()
         self._lock = threading.Lock()
         # Fresh events are asked about again and again until they are compiled.
         self._compiled = lru_cache(4 * FRESH_EVENTS)(self._compile)
@@ -262,19 +263,21 @@ class Answerer:
         window: Window | None,
         top_k: int,
         min_relevance: float,
-    ) -> list[tuple[str, float]]:
-        """Ids and log-odds of the files that are put on, the most relevant first."""
-        logits = self._finder.find(asked, top_k, min_relevance, among, window)
-        open_gates = self.renderer.config.gates([logit for _, logit in logits])
-        return [entry for entry, gate in zip(logits, open_gates, strict=True) if gate > 0]
+    ) -> FoundParts:
+        """Ids of the files that are put on and log-odds of their parts, the most relevant first."""
+        found = self._finder.find_parts(asked, top_k, min_relevance, among, window)
+        open_gates = self.renderer.config.gates([max(logits) for _, logits in found])
+        return [entry for entry, gate in zip(found, open_gates, strict=True) if gate > 0]
 
     def _drop(self, memory_id: str) -> None:
         self._rendered.pop(memory_id, None)
         self._finder.forget(memory_id)
 
-    def _load(self, chosen: tuple[str, float]) -> tuple[str, float, Adapter, Stamps] | None:
-        """The rendered adapter of a file; None if the file is gone or no longer valid."""
-        memory_id, logit = chosen
+    def _load(self, chosen: tuple[str, list[float]]) -> tuple[str, float, Adapter, Stamps] | None:
+        """The rendered adapter of a file, of a merged one those parts that are about as relevant
+        as its best; None if the file is gone or no longer valid.
+        """
+        memory_id, logits = chosen
         if memory_id not in self._rendered:
             try:
                 file = self.store.get(memory_id)
@@ -283,13 +286,14 @@ class Answerer:
                 return None
             record = self.store.record(memory_id)
             stamps = Stamps.of(record.provenance if record else Provenance())
-            adapter = self.renderer.render(torch.from_numpy(file.usv.copy()))
+            usv = torch.from_numpy(file.usv.copy())
+            adapter = PartedAdapter.render(self.renderer, self.space.reader, usv)
             self._rendered[memory_id] = (adapter, stamps)
             while len(self._rendered) > max(1, self._cache_size):
                 self._rendered.popitem(last=False)
         self._rendered.move_to_end(memory_id)
         adapter, stamps = self._rendered[memory_id]
-        return memory_id, logit, adapter, stamps
+        return memory_id, max(logits), adapter.opened(self.renderer.config.gates(logits)), stamps
 
     def _render(
         self, loaded: list[tuple[str, float, Adapter, Stamps]]

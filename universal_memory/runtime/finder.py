@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 
 from universal_memory.memory.store import MemoryStore
@@ -14,6 +15,7 @@ from universal_memory.space.semantic_space import SemanticSpace
 from universal_memory.space.slot_reader import SlotReader
 
 Found = list[tuple[str, float]]
+FoundParts = list[tuple[str, list[float]]]
 
 
 class Finder:
@@ -57,27 +59,46 @@ class Finder:
         `among`: ids of the files to choose from, in place of the whole store. `window`: only what
         was experienced then and there is looked at.
         """
+        found = self.find_parts(asked, top_k, min_relevance, among, window)
+        return [(memory_id, max(logits)) for memory_id, logits in found]
+
+    def find_parts(
+        self,
+        asked: RoutedQuestion,
+        top_k: int = 3,
+        min_relevance: float = 0.5,
+        among: Sequence[str] | None = None,
+        window: Window | None = None,
+    ) -> FoundParts:
+        """As `find`, with the log-odds of every part of a memory: merged ones have several.
+
+        Those of a part under `min_relevance` are minus infinity.
+        """
         inside = None if window is None else set(self.store.within(window))
         if among is None:
             near = self.index.shortlist(asked.vector, max(SHORTLIST, top_k), inside)
         else:
             wanted = among if inside is None else [one for one in among if one in inside]
             near = [(memory_id, self.store.get(memory_id).passport) for memory_id in wanted]
-        return [
-            (memory_id, logit)
-            for memory_id, logit in self.router.rank(asked, near, self._read)[:top_k]
-            if self.router.relevance(logit) >= min_relevance
+        ranked = self.router.rank_parts(asked, near, self._read)[:top_k]
+        found = [
+            (memory_id, [self._if_relevant(logit, min_relevance) for logit in logits])
+            for memory_id, logits in ranked
         ]
+        return [(memory_id, logits) for memory_id, logits in found if max(logits) > -inf]
 
     def forget(self, memory_id: str) -> None:
         """Know a memory no longer."""
         self._readings.forget(memory_id)
         self.index.remove(memory_id)
 
-    def _read(self, memory_ids: Sequence[str]) -> list[list[int] | None]:
-        """The word pieces of memories; those that are gone are known no longer."""
-        found = self._readings(memory_ids)
-        for memory_id, pieces in zip(memory_ids, found, strict=True):
-            if pieces is None:  # another process may have made the robot forget it
+    def _read(self, memory_ids: Sequence[str]) -> list[list[list[int]] | None]:
+        """The word pieces of memories, part by part; those that are gone are known no longer."""
+        found = self._readings.parts(memory_ids)
+        for memory_id, parts in zip(memory_ids, found, strict=True):
+            if parts is None:  # another process may have made the robot forget it
                 self._gone(memory_id)
         return found
+
+    def _if_relevant(self, logit: float, min_relevance: float) -> float:
+        return logit if self.router.relevance(logit) >= min_relevance else -inf

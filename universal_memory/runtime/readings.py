@@ -21,11 +21,18 @@ class Readings:
 
     def __init__(self, store: MemoryStore, reader: SlotReader) -> None:
         self.store, self.reader = store, reader
-        self._kept: OrderedDict[str, list[int]] = OrderedDict()
+        self._kept: OrderedDict[str, list[list[int]]] = OrderedDict()
 
-    @torch.inference_mode()
     def __call__(self, memory_ids: Sequence[str]) -> list[list[int] | None]:
         """The word pieces of memories, in the order of the text; None for those that are gone."""
+        return [
+            None if parts is None else [piece for part in parts for piece in part]
+            for parts in self.parts(memory_ids)
+        ]
+
+    @torch.inference_mode()
+    def parts(self, memory_ids: Sequence[str]) -> list[list[list[int]] | None]:
+        """The same, part by part: a merged memory has several."""
         fresh: dict[str, NDArray[np.float32]] = {}
         for memory_id in memory_ids:
             if memory_id not in self.store:  # another process may have made the robot forget it
@@ -37,7 +44,7 @@ class Readings:
                     continue
         if fresh:
             usv = torch.from_numpy(np.stack(list(fresh.values())))
-            self._kept.update(zip(fresh, self.reader.word_pieces(usv), strict=True))
+            self._kept.update(zip(fresh, self.reader(usv).parts(), strict=True))
         found = [self._kept.get(memory_id) for memory_id in memory_ids]
         for memory_id in memory_ids:
             if memory_id in self._kept:
