@@ -247,3 +247,14 @@ def test_without_a_budget_no_language_model_is_loaded(
     monkeypatch.setattr(prediction, "load_meter", None)
     assert ump("compile", log, "--json").json["unsurprising"] == 0
     assert ump("compile", log, "--budget", 1.5).code == 2
+
+
+def test_what_refers_back_is_compiled_with_what_it_refers_to(
+    ump: Ump, tmp_path: Path, root: Path
+) -> None:
+    lines = "Edith came in.\nShe left her glasses in the drawer.\nBen sings.\n"
+    (tmp_path / "said.txt").write_text(lines)
+    for options, events in (((), [2, 1]), (("--no-join-references",), [1, 1, 1])):
+        more = ("--store", tmp_path / f"store{len(events)}", "--json", *options)
+        result = ump("compile", tmp_path / "said.txt", *more)
+        assert [memory["events"] for memory in result.json["memories"]] == events, result.err
