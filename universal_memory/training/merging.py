@@ -96,8 +96,8 @@ def errors(
         space.encoder.hidden_norm(states[batch.reading.taken][:, _HIDDEN])
         for states in (found, batch.states)
     )
-    slots = F.mse_loss(*(_merged(space, batch, states, files) for states in (found, batch.states)))
-    return slots, F.mse_loss(said, wanted) / wanted.square().mean()
+    written, target = (_merged(space, batch, states, files) for states in (found, batch.states))
+    return F.mse_loss(written, target), F.mse_loss(said, wanted) / wanted.square().mean()
 
 
 def _merged(space: SemanticSpace, batch: MergingBatch, states: Tensor, files: int) -> Tensor:
@@ -140,6 +140,7 @@ def train_merger(
     plan = MergingPlan(minutes=minutes, steps=steps, seed=seed)
     training = MergingTraining(space, merger, plan, run / CHECKPOINT, report)
     training.run()
+    scores = merging_scores(space, merger.eval(), plan.files)
     card = {
         "command": "ump train merger",
         "space_id": space.space_id,
@@ -147,17 +148,17 @@ def train_merger(
         "steps": training.step,
         "minutes": training.seconds / 60,
         "machine": machine(),
-        "scores": merging_scores(space, merger, plan.files),
+        "scores": scores,
     }
     folder = out or models_dir()
-    save_weights(folder / WEIGHTS, merger.eval(), card)
-    report({"event": "written", "folder": str(folder), **card["scores"]})
+    save_weights(folder / WEIGHTS, merger, card)
+    report({"event": "written", "folder": str(folder), **scores})
 
 
 @torch.no_grad()
 def merging_scores(space: SemanticSpace, merger: SlotMerger, files: int) -> dict[str, float]:
     """Errors on new texts, with the exact half alone (`exact`) beside them."""
-    scores = {}
+    scores: dict[str, float] = {}
     both = {"exact": SlotMerger(space), "learned": merger}
     for split in ("new_combinations", "held_out", "unseen_families"):
         batch = batch_of(space, 1, split, SCORED * files)
