@@ -16,6 +16,7 @@ from universal_memory.commands import (
     bench_routing,
     bench_sleep,
     bench_surprise,
+    bench_updates,
 )
 from universal_memory.commands.console import echo_table
 from universal_memory.commands.figures import (
@@ -44,6 +45,7 @@ app.command()(bench_inside.trace)
 app.command()(bench_inside.labels)
 app.command()(bench_inside.privacy)
 app.command()(bench_inside.encryption)
+app.command()(bench_updates.updates)
 app.command()(bench_surprise.surprise)
 app.command()(bench_sleep.sleep)
 

@@ -67,6 +67,7 @@ def inspect(
             "signed_by": file.key_id or None,
             "slot_norms": [round(float(norm), 3) for norm in np.linalg.norm(file.usv, axis=1)],
             "provenance": origin_of(memories.record(memory_id)),
+            "superseded_by": memories.marks.by_superseded().get(memory_id, []),
             "near": _near(memories, file),
             **_read(file),
             "answers": _answers(memories, file, ask, model) if answers or ask else None,
@@ -142,6 +143,7 @@ def _show(shown: dict[str, Any]) -> None:
         "signed_by": shown["signed_by"],
         "compiled": stamp_text(origin.get("compiled_stamp", 0)),
         "pose": origin.get("pose"),
+        "superseded by": ", ".join(one[:12] for one in shown["superseded_by"]) or None,
     }
     echo_table(("field", "value"), [(n, "-" if v is None else v) for n, v in fields.items()])
     typer.echo()

@@ -33,6 +33,7 @@ from universal_memory.commands.transfer import (
 from universal_memory.encryption import store_cipher
 from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.memory.errors import MemoryNotFound, StoreLocked
+from universal_memory.memory.mark import Mark
 from universal_memory.memory.record import Record
 from universal_memory.memory.store import MemoryStore
 from universal_memory.routing.index import PassportIndex
@@ -57,6 +58,8 @@ def list_memories(
         rows = [_row(record) for record in memories.records() if record.id not in hidden]
         known = {row["id"] for row in rows}
         rows += [{"id": i, "lost_provenance": True} for i in memories.ids() if i not in known]
+        newer = memories.marks.by_superseded()
+    rows = [row | {"superseded_by": newer.get(row["id"], [])} for row in rows]
     rows = rows[-limit:] if limit else rows
     if as_json:
         echo_json(rows)
@@ -65,7 +68,7 @@ def list_memories(
         typer.echo("no memories yet")
         return
     echo_table(
-        ("id", "counter", "compiled", "streams", "source", "origin"),
+        ("id", "counter", "compiled", "streams", "source", "origin", "superseded by"),
         [
             (
                 row["id"][:12],
@@ -73,7 +76,8 @@ def list_memories(
                 stamp_text(row.get("compiled_stamp", 0)),
                 ", ".join(row.get("streams", ())) or "-",
                 row.get("source") or "-",
-                "imported" if row.get("imported") else "unknown" if len(row) == 2 else "own",
+                _origin(row),
+                ", ".join(one[:12] for one in row["superseded_by"]) or "-",
             )
             for row in rows
         ],
@@ -138,11 +142,22 @@ def forget(
 
 
 @app.command()
-def reindex(store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Rebuild ledger and index from the files; exit code 1 if a file had to be quarantined."""
+def reindex(
+    store: StoreOption = None,
+    supersession: Annotated[
+        bool,
+        typer.Option("--supersession", help="Compare all memories anew: which superseded which."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Rebuild ledger and index from the files; exit code 1 if a file had to be quarantined.
+
+    Which memory superseded which is kept, as provenance is, where it can still be read.
+    """
     with MemoryStore(root_of(store), cipher=store_cipher()) as memories:
         report = memories.reindex()
-        PassportIndex.rebuild(memories)
+        index = PassportIndex.rebuild(memories)
+        marks = _compare(memories, index) if supersession else []
     if as_json:
         echo_json(asdict(report) | {"damaged_ledger": _text_or_none(report.damaged_ledger)})
     else:
@@ -152,6 +167,8 @@ def reindex(store: StoreOption = None, as_json: JsonOption = False) -> None:
             f"provenance, {len(report.dropped)} ledger rows dropped, "
             f"{len(report.quarantined)} files quarantined"
         )
+        if supersession:
+            typer.echo(f"{len(marks)} times a later memory supersedes an earlier one")
         if report.damaged_ledger:
             typer.echo(f"the damaged ledger is kept as {report.damaged_ledger}; it may hold text")
     _exit_if(bool(report.quarantined))
@@ -181,9 +198,24 @@ def _forget_events(memories: MemoryStore, ids: list[str]) -> None:
         pass  # the running compiler erases them before its next compilation
 
 
+def _compare(memories: MemoryStore, index: PassportIndex) -> list[Mark]:
+    from universal_memory.routing.supersession import SupersessionJudge
+    from universal_memory.runtime.succession import Succession
+    from universal_memory.space.semantic_space import SemanticSpace
+
+    space = SemanticSpace.load()
+    return Succession(SupersessionJudge.load(space), space, memories, index).mark_all()
+
+
 def _row(record: Record) -> dict[str, Any]:
     row = asdict(record)
     return row | row.pop("provenance")
+
+
+def _origin(row: dict[str, Any]) -> str:
+    if row.get("lost_provenance"):
+        return "unknown"
+    return "imported" if row["imported"] else "own"
 
 
 def _exit_if(failed: bool) -> None:

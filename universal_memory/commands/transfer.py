@@ -96,17 +96,19 @@ def import_memories(
 ) -> None:
     """Take in memory files of another robot; exit code 1 if any was refused, or none was found.
 
+    What a trusted key (`ump key`) signed supersedes what it contradicts here; nothing else does.
     What is refused lies in quarantine (`ump memory quarantine`). A running memory_server answers
     from what was imported within seconds; one that requires signatures passes over the unsigned.
     """
     from universal_memory.routing.index import PassportIndex
+    from universal_memory.runtime.succession import mark_taken_in
 
     root = root_of(store)
     keys = policy(root, require_signature, trusted)
     with MemoryStore(root, space_id=space, trusted=keys, cipher=store_cipher()) as memories:
         reports = [memories.import_path(path) for path in paths]
-        PassportIndex.open(memories)
-    added = [memory_id for report in reports for memory_id in report.added]
+        added = [memory_id for report in reports for memory_id in report.added]
+        mark_taken_in(memories, PassportIndex.open(memories), added)
     present = [memory_id for report in reports for memory_id in report.present]
     refused = [problem for report in reports for problem in report.refused]
     if as_json:

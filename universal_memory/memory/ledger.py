@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +21,16 @@ from universal_memory.encryption import (
     key_statement,
 )
 from universal_memory.memory.errors import LedgerError, storage_error
+from universal_memory.memory.mark import (
+    MARKS,
+    Mark,
+    all_marks,
+    carry_marks,
+    delete_marks,
+    delete_stale,
+    insert_marks,
+    later_than,
+)
 from universal_memory.memory.merged import (
     MERGED,
     Merged,
@@ -89,6 +99,7 @@ class Ledger:
                     (record.counter,),
                 )
             insert_links(connection, record.id, originals)
+            carry_marks(connection, record.id, originals)
 
     def delete(self, *memory_ids: str) -> None:
         """Erase rows, their text too: from the database and from the write-ahead log."""
@@ -96,6 +107,7 @@ class Ledger:
             for memory_id in memory_ids:
                 connection.execute("DELETE FROM memories WHERE id = ?", (memory_id,))
                 delete_links(connection, memory_id)
+                delete_marks(connection, memory_id)
         # Best effort: a reader in another process may hold the log for a moment longer.
         self._guard(lambda: self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
 
@@ -133,6 +145,20 @@ class Ledger:
                 if window.holds((record := from_row(row, self._cipher)).provenance)
             ]
         )
+
+    def mark(self, marks: Iterable[Mark]) -> None:
+        """Write down what of the rows here superseded what; durable once this returns."""
+        with self._transaction() as connection:
+            insert_marks(connection, marks)
+            delete_stale(connection)
+
+    def marks(self) -> list[Mark]:
+        """What superseded what, the oldest first."""
+        return self._guard(lambda: all_marks(self._connection))
+
+    def later_than(self, memory_ids: Sequence[str]) -> dict[str, set[str]]:
+        """For those of some memories that are superseded, all that came after, to the newest."""
+        return self._guard(lambda: later_than(self._connection, memory_ids))
 
     def merged(self) -> list[Merged]:
         """Merged memories and their originals, by id."""
@@ -178,6 +204,7 @@ class Ledger:
                 if connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
                     connection.execute(_BY_TIME)
                     connection.execute(MERGED)
+                    connection.execute(MARKS)
                 connection.execute("COMMIT")
             except BaseException:
                 connection.execute("ROLLBACK")

@@ -23,6 +23,7 @@ from universal_memory.memory.errors import LedgerError, MemoryNotFound, StoreErr
 from universal_memory.memory.file import SLOT_NORM_BOUNDS, MemoryFile, MemoryFileError
 from universal_memory.memory.ledger import Ledger, Provenance, Record, put_aside, salvage
 from universal_memory.memory.lock import StoreLock, writing
+from universal_memory.memory.mark import Marks, salvage_marks
 from universal_memory.memory.merged import MergedMemories
 from universal_memory.memory.protection import check_protection, protect_new
 from universal_memory.memory.reports import (
@@ -67,6 +68,7 @@ class MemoryStore:
         self._ledger: Ledger | None = None
         self._ledger_lock = threading.Lock()
         self.merged = MergedMemories(self._shelf, self._ledger_if_any, self._writing)
+        self.marks = Marks(self._ledger_if_any)
         if not read_only:
             self._claim()
             self._shelf.create()
@@ -282,6 +284,7 @@ class MemoryStore:
         """
         report = ReindexReport()
         with self.lock("compiler"), self.lock("server"), self._writing():
+            marks = salvage_marks(self.root / "ledger.sqlite")
             rows = self._readable_rows(report)
             for memory_id in self._shelf.ids():
                 try:
@@ -303,6 +306,7 @@ class MemoryStore:
             for memory_id in sorted(rows):
                 self.ledger.delete(memory_id)
                 report.dropped.append(memory_id)
+            self.marks.add(marks)
         return report
 
     def close(self) -> None:

@@ -151,6 +151,8 @@ class MemoryCompiler(ManagedNode):
                 )
             )
             compiler = self._load(values, store, buffer)
+            if compiler.succession is not None and compiler.succession.why:
+                self.get_logger().info(compiler.succession.why)
             opened.pop_all()  # all is well: the workshop closes them
         self._compiled = self._dropped = self._oversize = self._failures = 0
         self._unsurprising = 0

@@ -124,7 +124,11 @@ class MemoryServer(ManagedNode):
             answerer = self._load(values, root)
             opened.pop_all()  # all is well: the desk releases it
         store = answerer.store
-        memories = Memories(store, answerer.index, answerer.forget, signer)
+        memories = Memories(
+            store, answerer.index, answerer.forget, signer, answerer.succession.mark
+        )
+        if answerer.succession.why:
+            self.get_logger().info(answerer.succession.why)
         self._statistics = QueryStatistics()
         self._desk = Desk(store, role, answerer, memories, Jobs("query", values["queue_size"]))
 
@@ -213,7 +217,7 @@ class MemoryServer(ManagedNode):
     def _synchronise(self, desk: Desk) -> None:
         """Make the index like the store, and say what of the store is passed over."""
         index = desk.memories.index
-        index.synchronise(desk.store)
+        desk.answerer.synchronise()
         if index.left_out:
             self.get_logger().warning(
                 f"{index.left_out} files of the store are passed over: damaged, of another space, "

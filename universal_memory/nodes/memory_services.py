@@ -30,12 +30,16 @@ from universal_memory.routing.index import PassportIndex, path_in
 
 @dataclass(frozen=True)
 class Memories:
-    """What the services work on: `dropped(id)` is told when a memory is gone, `signer` exports."""
+    """What the services work on: `dropped(id)` is told when a memory is gone, `signer` exports.
+
+    `taken_in(ids)` is told of imported memories.
+    """
 
     store: MemoryStore
     index: PassportIndex
     dropped: Callable[[str], None]
     signer: Signer | None = None
+    taken_in: Callable[[list[str]], object] = list
 
 
 class MemoryServices:
@@ -79,7 +83,8 @@ class MemoryServices:
             memories.index.remove(one)
             memories.dropped(one)
         memories.store.forget(memory_id)
-        # The saved index still holds its passport.
+        # The saved index still holds its passport, and this one what others have forgotten since.
+        memories.index.synchronise(memories.store)
         memories.index.save(path_in(memories.store), memories.store.cipher)
         response.id = memory_id
 
@@ -90,6 +95,7 @@ class MemoryServices:
         source = request.path or "import_memory service"
         memory_id, _ = memories.store.import_bytes(data, source, source)
         memories.index.add([memory_id], memories.store.get(memory_id).passport[None])
+        memories.taken_in([memory_id])
         response.id = memory_id
 
     def _export(

@@ -39,6 +39,7 @@ from universal_memory.runtime.finder import Finder, FoundParts
 from universal_memory.runtime.language_model import DEFAULT_MODEL, LanguageModel
 from universal_memory.runtime.parted import PartedAdapter
 from universal_memory.runtime.speaker import bind_speaker
+from universal_memory.runtime.succession import Succession
 from universal_memory.space.semantic_space import SemanticSpace
 
 BASE, COMPILED, FRESH, UNKNOWN = "BASE", "COMPILED", "FRESH", "UNKNOWN"
@@ -124,10 +125,12 @@ class Answerer:
         store: MemoryStore,
         index: PassportIndex,
         cache_size: int = 64,
+        succession: Succession | None = None,
     ) -> None:
         self.language_model, self.renderer = language_model, renderer
         self.space, self.passport_encoder, self.router = space, passport_encoder, router
         self.store, self.index = store, index
+        self.succession = succession or Succession(None, space, store, index)
         self._cache_size = cache_size
         self._rendered: OrderedDict[str, tuple[PartedAdapter, Stamps]] = OrderedDict()
         self._lock = threading.Lock()
@@ -157,7 +160,10 @@ class Answerer:
         router = Router.load(space, models)
         index = PassportIndex.open(store)
         passports = PassportEncoder.load(space, models, router.encoder.pieces)
-        return cls(language_model, renderer, space, passports, router, store, index, cache_size)
+        succession = Succession.load(space, store, index, models)
+        return cls(
+            language_model, renderer, space, passports, router, store, index, cache_size, succession
+        )
 
     def answer(
         self,
@@ -252,9 +258,20 @@ class Answerer:
             return model.generate_tokens([ready.prompt], min(max_tokens, room))[0]
 
     def forget(self, memory_id: str) -> None:
-        """Drop what is cached of a memory that is gone."""
+        """Drop what is cached of a memory that is gone, and of events that were fresh."""
         with self._lock:
             self._drop(memory_id)
+            self._compiled.cache_clear()
+
+    def synchronise(self) -> None:
+        """Know what others did to the store, and keep nothing of what they made it forget."""
+        self.index.synchronise(self.store)
+        with self._lock:
+            gone = {*self._rendered, *self._finder.read_ids()} - set(self.index.ids())
+            for memory_id in gone:
+                self._drop(memory_id)
+            if gone:
+                self._compiled.cache_clear()
 
     def _choose(
         self,
@@ -272,6 +289,7 @@ class Answerer:
     def _drop(self, memory_id: str) -> None:
         self._rendered.pop(memory_id, None)
         self._finder.forget(memory_id)
+        self.succession.forget(memory_id)
 
     def _load(self, chosen: tuple[str, list[float]]) -> tuple[str, float, Adapter, Stamps] | None:
         """The rendered adapter of a file, of a merged one those parts that are about as relevant

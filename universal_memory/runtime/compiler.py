@@ -12,6 +12,7 @@ from universal_memory.memory.file import MemoryFile
 from universal_memory.memory.record import Provenance
 from universal_memory.memory.store import MemoryStore
 from universal_memory.routing.passport import PassportEncoder
+from universal_memory.runtime.succession import Succession
 from universal_memory.runtime.surprise import SurpriseMeter
 from universal_memory.space.semantic_space import SemanticSpace
 
@@ -48,7 +49,7 @@ class Compiler:
     Safe to kill, and to fail, at any point: the buffer's claims are settled before every
     compilation, and a file that no report has named yet is in the next one. `surprise` chooses the
     episodes that are remembered; None: all. The others are settled last: what is cut short may
-    remember more, never less.
+    remember more, never less. `succession` marks what new files supersede.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class Compiler:
         cutter: EpisodeCutter | None = None,
         keep_text: bool = True,
         surprise: SurpriseMeter | None = None,
+        succession: Succession | None = None,
     ) -> None:
         self.space, self.passport_encoder = space, passport_encoder
         self.store, self.buffer = store, buffer
         self.cutter = cutter or EpisodeCutter(count=space.tower.count)
         self.novelty = NoveltyFilter()
         self.keep_text, self.surprise = keep_text, surprise
+        self.succession = succession
         self._unreported: list[CompiledMemory] = []
         self._settle()
 
@@ -88,7 +91,8 @@ class Compiler:
             gap_seconds, max_word_pieces, space.tower.count, max_events, join_references
         )
         passports = PassportEncoder.load(space, models)
-        return cls(space, passports, store, buffer, cutter, keep_text, surprise)
+        succession = Succession.load(space, store, models=models)
+        return cls(space, passports, store, buffer, cutter, keep_text, surprise, succession)
 
     def compile(self, now: int, flush: bool = False) -> CompileReport:
         """Compile every episode that is complete at `now` (nanoseconds); all of them if `flush`."""
@@ -127,7 +131,11 @@ class Compiler:
 
         The events of memories that were forgotten go too: their words are still in the buffer.
         """
+        if self.succession is not None:
+            self.succession.synchronise()
         finished = self.buffer.recover(lambda memory_id: memory_id in self.store)
+        if self.succession is not None:
+            self.succession.mark(list(finished))
         for memory_id, rows in finished.items():
             record = self.store.record(memory_id)
             if record is not None:
@@ -151,6 +159,8 @@ class Compiler:
         provenance = self._provenance(episode, now)
         self.buffer.claim(episode.sequences, file.id)
         self.store.add(file, provenance)
+        if self.succession is not None:
+            self.succession.learn(file)
         self.buffer.mark_compiled(episode.sequences, file.id)
         return CompiledMemory(file.id, file.counter, len(episode.events), provenance)
 

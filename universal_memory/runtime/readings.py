@@ -53,6 +53,10 @@ class Readings:
             self._kept.popitem(last=False)
         return found
 
+    def ids(self) -> list[str]:
+        """Ids of the memories whose words are held here."""
+        return list(self._kept)
+
     def forget(self, memory_id: str) -> None:
         """Drop what was read of a memory that is gone."""
         self._kept.pop(memory_id, None)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from universal_memory.routing.passport import PassportEncoder
-from universal_memory.routing.supersession import WEIGHTS, Supersession
+from universal_memory.routing.supersession import THRESHOLD, WEIGHTS, Supersession
 from universal_memory.space.encoder import SEATS, SLOTS
 from universal_memory.space.semantic_space import SemanticSpace
 from universal_memory.training.contradictions import ContradictionCorpus, generate_changes
@@ -24,7 +24,7 @@ CHECKPOINT = "checkpoint.pt"
 TRIAL_FILES, TRIAL_SEED = 2048, 78
 FITTED = ("new_combinations", "held_out")  # on these the threshold is found
 TRIALS = ("train", *FITTED, "unseen_families")
-WRONG_MARKS = 0.002  # of the pairs that do not contradict each other: most that may be marked
+WRONG_MARKS = 0.02  # of the pairs that do not contradict each other: most that may be marked
 
 
 def train_supersession(
@@ -89,7 +89,7 @@ def threshold_of(probability: Tensor, truth: Tensor) -> float:
     """The lowest at which at most WRONG_MARKS of the pairs without contradiction are marked."""
     wrong = probability[~truth].sort(descending=True).values
     allowed = int(WRONG_MARKS * len(wrong))
-    return max(0.5, float(wrong[min(allowed, len(wrong) - 1)])) if len(wrong) else 0.5
+    return float(wrong[min(allowed, len(wrong) - 1)]) if len(wrong) else THRESHOLD
 
 
 def scored(probability: Tensor, truth: Tensor, threshold: float) -> list[tuple[str, float]]:
