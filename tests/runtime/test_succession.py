@@ -44,8 +44,9 @@ class Told:
 
 
 def succession(house: House, judge: Any = None, index: PassportIndex | None = None) -> Succession:
+    told: Any = judge or Told(None)
     return Succession(
-        judge or Told(None), house.answerer.space, house.store, index or house.answerer.index
+        told, house.answerer.space, house.store, index or house.answerer.index
     )
 
 
