@@ -30,7 +30,7 @@ from universal_memory.space.semantic_space import SemanticSpace
 NEAR = 16  # memories, by their passports, that a new one is compared with
 # Log-odds of being relevant that a newer memory may lie behind the one that it superseded and still
 # take its place. The two are each other's rivals, so they lie up to 9 apart; what is about another
-# thing lies 11 and more behind (docs/decisions.md): a wrong mark silences nothing that is asked for.
+# thing lies 11 and more behind (docs/decisions.md): a wrong mark silences nothing asked for.
 BEHIND = 10.0
 
 
