@@ -24,7 +24,7 @@ CHECKPOINT = "checkpoint.pt"
 TRIAL_FILES, TRIAL_SEED = 2048, 78
 FITTED = ("new_combinations", "held_out")  # on these the threshold is found
 TRIALS = ("train", *FITTED, "unseen_families")
-WRONG_MARKS = 0.02  # of the pairs that do not contradict each other: most that may be marked
+WRONG_MARKS = 0.028  # of the pairs that do not contradict each other: most that may be marked
 
 
 def train_supersession(
