@@ -15,7 +15,7 @@ from universal_memory.memory.store import MemoryStore
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.runtime.consolidation import Consolidator
 from universal_memory.space.encoder import UniversalEncoder
-from universal_memory.space.merging import SlotMerger
+from universal_memory.space.merging import SeatMerger
 from universal_memory.space.semantic_space import SemanticSpace
 from universal_memory.space.text_tower import TextTower
 
@@ -46,7 +46,7 @@ class Sleeper:
 
     def consolidator(self, store: MemoryStore) -> Consolidator:
         """Of the exact half alone."""
-        return Consolidator(store, self.space, SlotMerger(self.space).eval(), self.passports)
+        return Consolidator(store, self.space, SeatMerger(self.space), self.passports)
 
     def remember(
         self,

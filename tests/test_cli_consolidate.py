@@ -25,7 +25,9 @@ def sleeper(tower: TextTower) -> Sleeper:
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeper: Sleeper) -> Path:
     root = tmp_path / "home"
     monkeypatch.setenv("UMP_HOME", str(root))
-    monkeypatch.setattr(Consolidator, "load", sleeper.consolidator)
+    monkeypatch.setattr(
+        Consolidator, "load", lambda store, learned: sleeper.consolidator(store)
+    )
     return root
 
 

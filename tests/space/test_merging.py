@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from universal_memory.space.encoder import UniversalEncoder
-from universal_memory.space.merging import PLACES, WEIGHTS, MergeError, SlotMerger, seats_needed
+from universal_memory.space.merging import (
+    PLACES,
+    WEIGHTS,
+    MergeError,
+    SeatMerger,
+    SlotMerger,
+    seats_needed,
+)
 from universal_memory.space.semantic_space import SemanticSpace
 from universal_memory.space.slot_reader import EMPTY, Reading
 from universal_memory.space.text_tower import TextTower
@@ -138,6 +145,8 @@ def test_a_part_is_meant_by_itself(space: SemanticSpace, merger: SlotMerger) -> 
     torch.testing.assert_close(beside, alone, atol=1e-4, rtol=1e-4)
     untrained = SlotMerger(space)
     assert not untrained(usvs, reading)[..., 384:768].any()
+    exact = SeatMerger(space)
+    torch.testing.assert_close(untrained.states(usvs, reading), exact.states(usvs, reading))
 
 
 def test_weights_of_another_space_are_refused(space: SemanticSpace, tmp_path: Path) -> None:

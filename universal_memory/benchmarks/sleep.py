@@ -1,8 +1,8 @@
 """Sleep: recall before and after files of one fact were merged into fewer, in one run.
 
 - `before`: a file a fact.
-- `exact half`: pieces moved, what they mean together left out.
-- `learned`: as `ump memory consolidate` merges.
+- `exact half`: as `ump memory consolidate` merges: pieces moved, what they mean together left out.
+- `learned`: with the trained merger.
 - `joined`: not a merge but the encoder's own file of the joined texts, which needs them; it has no
   parts, so all that is in it is put on.
 
@@ -43,7 +43,7 @@ from universal_memory.training.evaluation.decoding import decode
 MAX_TOKENS = 24
 APART = 60 * SECOND  # between two texts
 BEFORE, EXACT, LEARNED, JOINED = "before", "exact half", "learned", "joined"
-MODES = {BEFORE: ("memory", "shuffled"), LEARNED: ("memory", "whole", "shuffled")}
+MODES = {BEFORE: ("memory", "shuffled"), EXACT: ("memory", "whole", "shuffled")}
 
 
 @dataclass(frozen=True)

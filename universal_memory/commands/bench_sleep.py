@@ -21,18 +21,21 @@ def sleep(
     batch: Annotated[int, typer.Option(min=1, help="Questions decoded at once.")] = 8,
     output: JsonFileOption = None,
 ) -> None:
-    """Recall before and after `ump memory consolidate`, with its controls, in one run."""
+    """Recall before and after `ump memory consolidate`, with its controls, in one run.
+
+    The learned merger is among them where `ump train merger` has written it.
+    """
     from universal_memory.benchmarks.recall import fresh_answerer
     from universal_memory.benchmarks.sleep import EXACT, LEARNED
     from universal_memory.benchmarks.sleep import sleep as measure
+    from universal_memory.resources import models_dir
     from universal_memory.runtime.consolidation import Merger
-    from universal_memory.space.merging import SlotMerger
+    from universal_memory.space.merging import WEIGHTS, SeatMerger, SlotMerger
 
     with fresh_answerer(model) as answerer, progress() as advance:
-        mergers: dict[str, Merger] = {
-            EXACT: SlotMerger(answerer.space).eval(),
-            LEARNED: SlotMerger.load(answerer.space),
-        }
+        mergers: dict[str, Merger] = {EXACT: SeatMerger(answerer.space)}
+        if (models_dir() / WEIGHTS).is_file():  # of `ump train merger`
+            mergers[LEARNED] = SlotMerger.load(answerer.space)
         figures = measure(answerer, mergers, files, group, split, seed, batch, advance)
     typer.echo(f"{model}, {files} files of one fact, split {split}, seed {seed}")
     echo_table(

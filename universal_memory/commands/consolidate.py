@@ -27,6 +27,9 @@ def consolidate(
     imported: Annotated[
         bool, typer.Option("--imported", help="Merge files of other robots, too.")
     ] = False,
+    learned: Annotated[
+        bool, typer.Option("--learned", help="Merge with the merger of `ump train merger`.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be merged; change nothing.")
     ] = False,
@@ -53,7 +56,7 @@ def consolidate(
         if undo or confirm:
             _end(memories, undo, as_json)
         else:
-            _begin(memories, group, imported, dry_run, as_json)
+            _begin(memories, group, imported, learned, dry_run, as_json)
 
 
 def _end(memories: MemoryStore, undo: bool, as_json: bool) -> None:
@@ -71,12 +74,17 @@ def _end(memories: MemoryStore, undo: bool, as_json: bool) -> None:
 
 
 def _begin(
-    memories: MemoryStore, group: int, imported: bool, dry_run: bool, as_json: bool
+    memories: MemoryStore,
+    group: int,
+    imported: bool,
+    learned: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Merge, or say what would be."""
     from universal_memory.runtime.consolidation import Consolidator
 
-    consolidator = Consolidator.load(memories)
+    consolidator = Consolidator.load(memories, learned)
     before = len(memories)
     with progress() as advance:
         if dry_run:

@@ -23,7 +23,7 @@ from universal_memory.memory.file import MemoryFile
 from universal_memory.memory.record import Provenance, Record
 from universal_memory.memory.store import MemoryStore
 from universal_memory.routing.passport import PassportEncoder
-from universal_memory.space.merging import PLACES, MergeError, SlotMerger, seats_needed
+from universal_memory.space.merging import PLACES, MergeError, SeatMerger, SlotMerger, seats_needed
 from universal_memory.space.semantic_space import SemanticSpace
 
 MOST_FILES = 4  # in one: what has room there, if facts are short
@@ -81,13 +81,18 @@ class Consolidator:
         self.store, self.space, self.merger, self.passports = store, space, merger, passports
 
     @classmethod
-    def load(cls, store: MemoryStore, models: Path | None = None) -> Consolidator:
-        """With the trained space, merger and passports of the models folder.
+    def load(
+        cls, store: MemoryStore, learned: bool = False, models: Path | None = None
+    ) -> Consolidator:
+        """With the trained space and passports of the models folder.
+
+        `learned`: with the trained merger, too; else pieces mean what they mean by themselves,
+        which is recalled as well (docs/decisions.md).
 
         Raises FileNotFoundError or WeightsError with the remedy.
         """
         space = SemanticSpace.load(models)
-        merger = SlotMerger.load(space, models)
+        merger: Merger = SlotMerger.load(space, models) if learned else SeatMerger(space)
         return cls(store, space, merger, PassportEncoder.load(space, models))
 
     def plan(

@@ -79,7 +79,8 @@ class Finder:
     ) -> FoundParts:
         """As `find`, with the log-odds of every part of a memory: merged ones have several.
 
-        Those of a part under `min_relevance` are minus infinity.
+        Those of a part under `min_relevance`, and of all but the `top_k` most relevant parts, are
+        minus infinity.
         """
         inside = None if window is None else set(self.store.within(window))
         if among is None:
@@ -88,8 +89,11 @@ class Finder:
             wanted = among if inside is None else [one for one in among if one in inside]
             near = [(memory_id, self.store.get(memory_id).passport) for memory_id in wanted]
         ranked = self._newest(asked, near, inside if among is None else set(wanted))[:top_k]
+        # No more parts than there would be files, had they not been merged.
+        best = sorted((logit for _, logits in ranked for logit in logits), reverse=True)[:top_k]
+        least = best[-1] if best else inf
         found = [
-            (memory_id, [self._if_relevant(logit, min_relevance) for logit in logits])
+            (memory_id, [self._if_relevant(logit, least, min_relevance) for logit in logits])
             for memory_id, logits in ranked
         ]
         return [(memory_id, logits) for memory_id, logits in found if max(logits) > -inf]
@@ -148,5 +152,6 @@ class Finder:
                 self._gone(memory_id)
         return found
 
-    def _if_relevant(self, logit: float, min_relevance: float) -> float:
-        return logit if self.router.relevance(logit) >= min_relevance else -inf
+    def _if_relevant(self, logit: float, least: float, min_relevance: float) -> float:
+        enough = logit >= least and self.router.relevance(logit) >= min_relevance
+        return logit if enough else -inf

@@ -37,17 +37,92 @@ class MergeError(ValueError):
     """Memories that do not go into one."""
 
 
-class SlotMerger(nn.Module):
+class SeatMerger:
     """USVs of memories to one USV that holds the pieces of all, in their order.
 
-    Reader, encoder and word embeddings are the space's and no part of the weights. Untrained it is
-    the exact half alone: its last map is zero, and the pieces mean what they mean by themselves.
+    The exact half alone, nothing is trained: the pieces mean what they mean by themselves.
+    """
+
+    def __init__(self, space: SemanticSpace) -> None:
+        self._parts = (space,)  # in a tuple: no modules of a subclass
+
+    @property
+    def _space(self) -> SemanticSpace:
+        return self._parts[0]
+
+    @property
+    def _words(self) -> Tensor:
+        """What word pieces mean: float32 [vocabulary, 384]."""
+        table: Tensor = self._space.tower.model.embeddings.word_embeddings.weight
+        return table
+
+    def states(self, usv: Tensor, reading: Reading) -> Tensor:
+        """States of the pieces in the seats, as the text tower's: [memories, 64, 816].
+
+        `usv` float32 [memories, 16, 256], `reading` of it. Seats that are empty are zero.
+        """
+        words = F.embedding(reading.pieces, self._words)
+        hidden = words.new_zeros(*words.shape[:2], PARTS[1])
+        states = torch.cat([words, hidden, self._marks(reading)], dim=-1)
+        return states * reading.taken.unsqueeze(-1)
+
+    @torch.no_grad()
+    def merge(self, usv: NDArray[np.float32]) -> NDArray[np.float32]:
+        """One USV [16, 256] of several, [memories, 16, 256], in their order.
+
+        Raises MergeError if their pieces have no room in 64 seats, an empty one between two parts,
+        or cannot be read out of the outcome as they could before.
+        """
+        given = torch.from_numpy(np.ascontiguousarray(usv, dtype=np.float32))
+        reading = self._space.reader(given)
+        states, mask = seated(self.states(given, reading), reading)
+        whole: Tensor = self._space.encoder(states.unsqueeze(0), mask.unsqueeze(0))
+        return np.asarray(self._cleaned(whole[0], states[:, -MARK_WIDTH:]).numpy())
+
+    def _cleaned(self, usv: Tensor, marks: Tensor) -> Tensor:
+        """The nearest USV [16, 256] whose seats read as `marks` [seats, 48] were written.
+
+        The encoder never left a seat empty between two, so that it does not do it well; and what
+        surrounds a mark blurs it. Seats that read right stay as they are. Raises MergeError.
+        """
+        marks = F.pad(marks, (0, 0, 0, PLACES - len(marks)))
+        empty = marks[:, CODE_WIDTH] == 0
+        wanted = marks.clone()
+        wanted[empty, CODE_WIDTH] = -1.0
+        reader = self._space.reader
+        there = reader.seats.transpose(1, 2).flatten(0, 1)  # [4 x 48, 256]
+        back = torch.linalg.pinv(there)
+        for _ in range(TRIES):
+            read = self._marks(found := reader(usv.unsqueeze(0)))[0]
+            wrong = (found.taken[0] == empty) | ((read != marks).any(-1) & ~empty)
+            if not wrong.any():
+                return usv
+            seats = (usv @ there.T).view(SLOTS, SEATS, MARK_WIDTH).transpose(0, 1).flatten(0, 1)
+            change = torch.where(wrong.unsqueeze(-1), LEVEL * wanted - seats, 0.0)
+            slots = change.view(SEATS, SLOTS, MARK_WIDTH).transpose(0, 1).flatten(1)
+            usv = F.layer_norm(usv + slots @ back.T, (SLOT_WIDTH,))
+        raise MergeError(
+            f"{int(wrong.sum())} of {PLACES} seats of a merged memory cannot be read; remedy: merge"
+            " others"
+        )
+
+    def _marks(self, reading: Reading) -> Tensor:
+        """Codes and flags as they were written: float32 [memories, 64, 48], each -1 or +1."""
+        codes = self._space.reader.codes[reading.pieces].sign()
+        there = torch.ones_like(reading.taken).unsqueeze(-1)
+        return torch.cat([codes, 2.0 * torch.cat([there, reading.flags], dim=-1) - 1.0], dim=-1)
+
+
+class SlotMerger(nn.Module, SeatMerger):
+    """USVs of memories to one USV that holds the pieces of all, in their order.
+
+    Reader, encoder and word embeddings are the space's and no part of the weights. Untrained it
+    says as much as `SeatMerger`: its last map is zero.
     """
 
     def __init__(self, space: SemanticSpace, width: int = SLOT_WIDTH) -> None:
-        super().__init__()
-        words = space.tower.model.embeddings.word_embeddings.weight
-        self._space = (space, words)  # in a tuple: no modules of this one
+        nn.Module.__init__(self)
+        SeatMerger.__init__(self, space)
         self.slot = nn.Parameter(torch.randn(SEATS, SLOT_WIDTH, width) / SLOT_WIDTH**0.5)
         self.word = nn.Linear(PARTS[0], width)
         self.mark = nn.Linear(MARK_WIDTH, width)
@@ -80,7 +155,7 @@ class SlotMerger(nn.Module):
         """
         used = int(reading.taken.any(0).nonzero().max()) + 1 if reading.taken.any() else 1
         taken, numbers = reading.taken[:, :used], reading.part_numbers()[:, :used]
-        words = F.embedding(reading.pieces[:, :used], self._space[1])
+        words = F.embedding(reading.pieces[:, :used], self._words)
         marks = self._marks(reading)[:, :used]
         slots = torch.einsum("msw,kwe->mkse", usv, self.slot).flatten(1, 2)[:, :used]
         seats = slots + self.word(words) + self.mark(marks) + self.place[_places(numbers)]
@@ -89,51 +164,10 @@ class SlotMerger(nn.Module):
         states = torch.cat([words, hidden, marks], dim=-1) * taken.unsqueeze(-1)
         return F.pad(states, (0, 0, 0, PLACES - used))
 
-    @torch.no_grad()
-    def merge(self, usv: NDArray[np.float32]) -> NDArray[np.float32]:
-        """One USV [16, 256] of several, [memories, 16, 256], in their order.
-
-        Raises MergeError if their pieces have no room in 64 seats, an empty one between two parts,
-        or cannot be read out of the outcome as they could before.
-        """
-        given = torch.from_numpy(np.ascontiguousarray(usv, dtype=np.float32))
-        reading = self._space[0].reader(given)
-        states, mask = seated(self(given, reading), reading)
-        whole: Tensor = self._space[0].encoder(states.unsqueeze(0), mask.unsqueeze(0))
-        return np.asarray(self._cleaned(whole[0], states[:, -MARK_WIDTH:]).numpy())
-
-    def _cleaned(self, usv: Tensor, marks: Tensor) -> Tensor:
-        """The nearest USV [16, 256] whose seats read as `marks` [seats, 48] were written.
-
-        The encoder never left a seat empty between two, so that it does not do it well; and what
-        surrounds a mark blurs it. Seats that read right stay as they are. Raises MergeError.
-        """
-        marks = F.pad(marks, (0, 0, 0, PLACES - len(marks)))
-        empty = marks[:, CODE_WIDTH] == 0
-        wanted = marks.clone()
-        wanted[empty, CODE_WIDTH] = -1.0
-        reader = self._space[0].reader
-        there = reader.seats.transpose(1, 2).flatten(0, 1)  # [4 x 48, 256]
-        back = torch.linalg.pinv(there)
-        for _ in range(TRIES):
-            read = self._marks(found := reader(usv.unsqueeze(0)))[0]
-            wrong = (found.taken[0] == empty) | ((read != marks).any(-1) & ~empty)
-            if not wrong.any():
-                return usv
-            seats = (usv @ there.T).view(SLOTS, SEATS, MARK_WIDTH).transpose(0, 1).flatten(0, 1)
-            change = torch.where(wrong.unsqueeze(-1), LEVEL * wanted - seats, 0.0)
-            slots = change.view(SEATS, SLOTS, MARK_WIDTH).transpose(0, 1).flatten(1)
-            usv = F.layer_norm(usv + slots @ back.T, (SLOT_WIDTH,))
-        raise MergeError(
-            f"{int(wrong.sum())} of {PLACES} seats of a merged memory cannot be read; remedy: merge"
-            " others"
-        )
-
-    def _marks(self, reading: Reading) -> Tensor:
-        """Codes and flags as they were written: float32 [memories, 64, 48], each -1 or +1."""
-        codes = self._space[0].reader.codes[reading.pieces].sign()
-        there = torch.ones_like(reading.taken).unsqueeze(-1)
-        return torch.cat([codes, 2.0 * torch.cat([there, reading.flags], dim=-1) - 1.0], dim=-1)
+    def states(self, usv: Tensor, reading: Reading) -> Tensor:
+        """As those of `SeatMerger`, with what the tower said of the pieces together."""
+        states: Tensor = self(usv, reading)
+        return states
 
 
 def seats_needed(parts: Sequence[int]) -> int:
