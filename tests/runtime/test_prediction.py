@@ -11,6 +11,7 @@ from house import House, said
 from tiny_models import assert_untouched, parameters_of
 
 from universal_memory.experience.buffer import RollingBuffer
+from universal_memory.memory.mark import Mark
 from universal_memory.memory.store import MemoryStore
 from universal_memory.rendering.adapter import attach
 from universal_memory.runtime.answerer import Answerer
@@ -86,6 +87,20 @@ def test_nothing_is_known_until_it_is_expected_or_in_the_store(house: House) -> 
     predictor.begin()
     house.store.forget(tea)
     assert len(predictor.predict(TEA).alone) == 0, "a memory that is gone predicts nothing"
+
+
+def test_what_is_superseded_is_known_no_longer(house: House) -> None:
+    (tea,) = house.remember(TEA)
+    (ladder,) = house.remember(LADDER)
+    predictor = Predictor(house.answerer)
+    predictor.begin()
+    assert predictor.predict(TEA).log_odds > -np.inf
+    house.store.marks.add([Mark(tea, ladder, 0.9)])
+    predictor.begin(among=[tea])
+    assert predictor.predict(TEA).log_odds == -np.inf
+    house.store.forget(ladder)
+    predictor.begin()
+    assert predictor.predict(TEA).log_odds > -np.inf
 
 
 def test_what_is_about_something_else_surprises_without_the_model(house: House) -> None:

@@ -216,9 +216,8 @@ class Consolidator:
 
 
 def superseded_ids(store: MemoryStore) -> set[str]:
-    """Ids of files that a later one contradicts, by the marks of the ledger, if it has any."""
-    marks = getattr(store.ledger, "marks", list)
-    return {mark.superseded for mark in marks()}
+    """Ids of files that a later one contradicts, by the marks of the ledger."""
+    return {mark.superseded for mark in store.marks.all()}
 
 
 def related(one: Candidate, others: Sequence[Candidate]) -> NDArray[np.float32]:

@@ -83,12 +83,18 @@ class Predictor:
         self._expected: dict[str, tuple[NDArray[np.float32], list[int]]] = {}
 
     def begin(self, among: Sequence[str] | None = None) -> None:
-        """Know what is in the store now, or only `among` it, and nothing else."""
+        """Know what is in the store now, or only `among` it, and nothing else.
+
+        What is superseded is known no longer: a fact that changes back is news.
+        """
         self._expected.clear()
         self._index.synchronise(self._parts.store)
+        there = set(self._index.ids())
+        unknown = {mark.superseded for mark in self._parts.store.marks.all()} & there
         if among is not None:
-            for memory_id in set(self._index.ids()).difference(among):
-                self._index.remove(memory_id)
+            unknown |= there.difference(among)
+        for memory_id in unknown:
+            self._index.remove(memory_id)
 
     def expect(self, text: str) -> None:
         """Know `text` until the next `begin`, as if it were a memory already."""
