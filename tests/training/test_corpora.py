@@ -20,13 +20,9 @@ from universal_memory.training.corpora import (
 from universal_memory.training.corpora.evaluation import RECIPES, stream_of, write_evaluation
 from universal_memory.training.corpora.families import FAMILIES, HELD_OUT_FAMILIES, relations
 from universal_memory.training.corpora.family import FORMS, Family, fill, slots_of
-from universal_memory.training.corpora.generator import (
-    sentences,
-    template_words,
-    vocabulary_of,
-    word_pieces,
-)
+from universal_memory.training.corpora.generator import template_words, vocabulary_of, word_pieces
 from universal_memory.training.corpora.noise import transcription_noise
+from universal_memory.training.corpora.references import sentences
 from universal_memory.training.corpora.slots import KINDS, SlotSampler
 from universal_memory.training.corpora.slots.relations import gerund_of, past_of
 from universal_memory.training.corpora.vocabulary import (

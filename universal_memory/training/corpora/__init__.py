@@ -13,8 +13,9 @@ Example:
 """
 
 from universal_memory.training.corpora.families import families_of, family_names
-from universal_memory.training.corpora.generator import EpisodeGenerator, SubjectRegister
+from universal_memory.training.corpora.generator import EpisodeGenerator
 from universal_memory.training.corpora.samples import EpisodeSample, Fact, Question
+from universal_memory.training.corpora.subject_register import SubjectRegister
 
 __all__ = [
     "EpisodeGenerator",

@@ -19,12 +19,10 @@ from universal_memory.training.corpora.families import (
     speakers,
 )
 from universal_memory.training.corpora.family import Family
-from universal_memory.training.corpora.generator import (
-    EpisodeGenerator,
-    SubjectRegister,
-    sentences,
-)
+from universal_memory.training.corpora.generator import EpisodeGenerator
+from universal_memory.training.corpora.references import sentences
 from universal_memory.training.corpora.samples import EpisodeSample, Fact
+from universal_memory.training.corpora.subject_register import SubjectRegister
 
 # Streams of the events by the way their text begins; anything else is typed text.
 STREAMS = (

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, lru_cache
-from itertools import accumulate
 from random import Random
 
 from universal_memory.training.corpora.families import FAMILIES, families_of
 from universal_memory.training.corpora.families.messages import SAID
 from universal_memory.training.corpora.family import Family, Value, fill
 from universal_memory.training.corpora.noise import transcription_noise
+from universal_memory.training.corpora.references import sentences, with_pronouns
 from universal_memory.training.corpora.samples import EpisodeSample, Fact, Question
 from universal_memory.training.corpora.slots import SHARED_WORDS, SlotSampler
+from universal_memory.training.corpora.subject_register import SubjectRegister
 from universal_memory.training.corpora.updating import TOGETHER, differ, kin_of, now, updates
 from universal_memory.training.corpora.vocabulary import Vocabulary, content_words
+from universal_memory.training.corpora.weighted_choice import WeightedChoice
 
 GENRE_SHARES = {"short": 0.50, "gloss": 0.14, "long": 0.06, "living": 0.30}
 FORM_SHARES = {"prose": 0.45, "transcript": 0.20, "camera": 0.15, "tool": 0.20}
 WILD_SHARE = 0.3  # of open episodes: any word may stand in a free slot
 NOISE_SHARE = 0.1  # of transcripts
-NATIVE_WEIGHT = 3.0  # of families that exist only as transcripts, against prose read aloud
 FIRST_PERSON_SHARE = 0.7  # of transcripts in families that have first-person wordings
 UNKNOWN_SPEAKER_SHARE = 0.25  # of transcripts that are not about their speaker
 SAME_FAMILY_SHARE = 0.15  # of further facts of an episode: easily confused with the one before
@@ -32,53 +33,9 @@ SAME_WORDING_SHARE = 0.6  # of updates: in the family's own words; others also i
 NOW_SHARE = 0.15  # of updates that say so
 SPOKE = "spoke"  # the topic under which all speakers are taken
 PERSON_KINDS = frozenset(("person", "first_name", "full_name"))
-# Before a sentence that goes on with whom or what the one before it was about.
-BACK = re.compile(
-    r"(?<=[.!?]) (?=(?:She|He|They|It|Her|His|Their|Then|There|After that|Afterwards|Later)\b)"
-)
 QUESTIONS_PER_FACT = (2, 2, 3)
 TRIES = 60
 TOO_LONG = 12  # sentences that did not fit before an episode is taken as full
-
-
-class SubjectRegister:
-    """Remembers what was asked about, so that no second fact makes a question ambiguous."""
-
-    def __init__(self) -> None:
-        self._taken: dict[str, list[frozenset[str]]] = {}
-
-    def admits(self, topic: str, subject: frozenset[str]) -> bool:
-        """False when a known subject of the topic contains this one or is contained in it."""
-        return not any(subject <= other or other <= subject for other in self._taken.get(topic, ()))
-
-    def add(self, topic: str, subject: frozenset[str]) -> None:
-        """Takes a subject."""
-        self._taken.setdefault(topic, []).append(subject)
-
-
-@dataclass(frozen=True)
-class WeightedChoice:
-    """The families that can take one form, with running totals of their weights."""
-
-    families: tuple[Family, ...]
-    totals: tuple[float, ...]
-
-    @classmethod
-    def of(cls, families: Sequence[Family], form: str) -> WeightedChoice | None:
-        """The choice among the families of a form, prose also as transcripts; None if empty."""
-        able = tuple(
-            family
-            for family in families
-            if form == family.form or (form == "transcript" and family.form == "prose")
-        )
-        weights = (
-            family.weight * (NATIVE_WEIGHT if family.form == form else 1.0) for family in able
-        )
-        return cls(able, tuple(accumulate(weights))) if able else None
-
-    def draw(self, random: Random) -> Family:
-        """One family."""
-        return random.choices(self.families, cum_weights=self.totals)[0]
 
 
 def word_pieces(text: str) -> int:
@@ -247,7 +204,7 @@ class EpisodeGenerator:
             facts.append(self._fact(family, "prose", values))
             wording = self._random.choice(family.questions)
             if asked and person.gender < 2:
-                wording = _pronouns(wording)
+                wording = with_pronouns(wording)
             asked.append(fill(wording, values).rstrip("?."))
             answers.append(values[family.answer].answers[0])
         if len(facts) < 2:
@@ -436,14 +393,3 @@ class EpisodeGenerator:
     def _form_of(self, family: Family) -> str:
         spoken = family.form == "prose" and self._random.random() < FORM_SHARES["transcript"]
         return "transcript" if spoken else family.form
-
-
-def sentences(text: str) -> list[str]:
-    """A text cut before every sentence that refers back to the one before it."""
-    return BACK.split(text)
-
-
-def _pronouns(wording: str) -> str:
-    """The wording of a second question about a person who was named in the first."""
-    possessive = wording.replace("{person:of}", "{person:her|his|their}")
-    return possessive.replace("{person} ", "{person:she|he|they} ", 1)
