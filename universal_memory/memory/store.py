@@ -385,7 +385,8 @@ class MemoryStore:
                     self._shelf.publish(memory_id)
                 else:
                     self._shelf.discard(name)
-            self.merged.settle()
+            if (self.root / "ledger.sqlite").exists():
+                self.merged.settle()
 
     def _readable_rows(self, report: ReindexReport) -> dict[str, Record]:
         """Rows of the ledger; a damaged one is put aside and what is readable of it is saved."""
