@@ -17,6 +17,7 @@ from universal_memory.experience.event import Event
 from universal_memory.memory.store import MemoryStore
 from universal_memory.routing.index import PassportIndex
 from universal_memory.routing.passport import PassportEncoder
+from universal_memory.routing.supersession import SupersessionJudge
 from universal_memory.runtime import prediction
 from universal_memory.runtime.surprise import SurpriseMeter
 from universal_memory.space.semantic_space import SemanticSpace
@@ -32,6 +33,7 @@ class HashSpace:
 
     space_id = "test-space/1"
     slot_norm_bounds = (8.0, 24.0)
+    reader = SimpleNamespace()
     tower = SimpleNamespace(
         count=lambda text: len(text.split()), token_ids=lambda text: tuple(range(len(text.split())))
     )
@@ -46,11 +48,17 @@ class HashPassports:
         return raw / np.linalg.norm(raw, axis=1, keepdims=True)
 
 
+def untrained(space: HashSpace, models: Path | None = None) -> None:
+    """There is no judge of contradictions over a space of hashes."""
+    raise FileNotFoundError("no trained weights")
+
+
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("UMP_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(SemanticSpace, "load", lambda models=None: HashSpace())
     monkeypatch.setattr(PassportEncoder, "load", lambda space_id, models=None: HashPassports())
+    monkeypatch.setattr(SupersessionJudge, "load", untrained)
     return tmp_path / "home"
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PREFIXES = (sys.prefix, *os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep))
 REQUIREMENTS = sorted(ROOT.glob("requirements*.txt"))
 # Guarded imports: used where they are installed, never needed.
-OPTIONAL = {"audio_common_msgs", "audio_common_interfaces"}
+OPTIONAL = {"audio_common_msgs", "audio_common_interfaces", "emem"}
 # Makes the committed word lists anew, with packages of its own.
 APART = ROOT / "universal_memory" / "training" / "corpora" / "make_words.py"
 # ROS packages without a wheel, or built here.
