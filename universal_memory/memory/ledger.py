@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from universal_memory.encryption import (
     Cipher,
@@ -66,6 +66,15 @@ CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT RO
 _BY_TIME = "CREATE INDEX IF NOT EXISTS memories_by_time ON memories (end_stamp, start_stamp)"
 _IN_TIME = "WHERE end_stamp >= ? AND start_stamp <= ?"
 _IDS_IN_TIME = "SELECT id FROM memories WHERE end_stamp >= ? AND start_stamp <= ?"
+# Around a ball, for poses that are not sealed. A pose with a number that JSON does not know counts.
+_IN_BOX = """
+    AND (NOT json_valid(pose) OR (
+        json_extract(pose, '$.frame_id') = ?
+        AND abs(json_extract(pose, '$.position[0]') - ?) <= ?
+        AND abs(json_extract(pose, '$.position[1]') - ?) <= ?
+    ))
+"""
+_EDGE = 1.0 + 1e-12  # of a radius: what rounding may take away
 _Result = TypeVar("_Result")
 
 
@@ -136,12 +145,15 @@ class Ledger:
                 lambda: self._connection.execute(_IDS_IN_TIME, window.span).fetchall()
             )
             return [memory_id for (memory_id,) in found]
-        # Where it was is sealed in an encrypted store, and else JSON: time first, then row by row.
         query = SELECT + _IN_TIME
+        values: tuple[Any, ...] = window.span
+        if self._cipher is None:  # else where it was is sealed, and found row by row
+            (x, y, _), reach = window.near.position, window.near.radius * _EDGE
+            query, values = query + _IN_BOX, (*values, window.near.frame_id, x, reach, y, reach)
         return self._guard(
             lambda: [
                 record.id
-                for row in self._connection.execute(query, window.span)
+                for row in self._connection.execute(query, values)
                 if window.holds((record := from_row(row, self._cipher)).provenance)
             ]
         )
