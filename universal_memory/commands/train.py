@@ -39,6 +39,8 @@ Start = Annotated[
     typer.Option(help="Models folder whose weights to start from; else the closed form."),
 ]
 
+GoOn = Annotated[Path | None, typer.Option(help="Models folder whose weights to go on from.")]
+
 
 @app.command()
 def space(
@@ -154,9 +156,7 @@ def reranker(
     seed: Seed = 0,
     files: Annotated[int, typer.Option(min=1000, help="Files to train on.")] = 48_000,
     run: Run = Path("build/train/reranker"),
-    start: Annotated[
-        Path | None, typer.Option(help="Models folder from whose reranker to go on.")
-    ] = None,
+    start: GoOn = None,
 ) -> None:
     """Train the reranker over the trained router, and fit the relevance."""
     from universal_memory.training.router_job import train_reranker
@@ -198,12 +198,14 @@ def supersession(
         Path | None,
         typer.Option(help="Models folder to write the weights to; else the one in use."),
     ] = None,
+    start: GoOn = None,
 ) -> None:
     """Train what tells that a later memory supersedes an earlier one, from the vectors of both."""
     from universal_memory.resources import models_dir
     from universal_memory.training.supersession_job import train_supersession
 
-    train_supersession(run, minutes, steps, files, seed, _reporter(run), out or models_dir())
+    out = out or models_dir()
+    train_supersession(run, minutes, steps, files, seed, _reporter(run), out, start)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from universal_memory.training.contradictions import ContradictionCorpus, genera
 from universal_memory.training.rare_pieces import RarePieces
 from universal_memory.training.read_corpus import read_back
 from universal_memory.training.superseding import SupersedingPlan, SupersedingTraining, judged
-from universal_memory.weights import save_weights
+from universal_memory.weights import load_weights, save_weights
 
 Report = Callable[[dict[str, Any]], None]
 CHECKPOINT = "checkpoint.pt"
@@ -28,11 +28,19 @@ WRONG_MARKS = 0.028  # of the pairs that do not contradict each other: most that
 
 
 def train_supersession(
-    run: Path, minutes: float, steps: int, files: int, seed: int, report: Report, out: Path
+    run: Path,
+    minutes: float,
+    steps: int,
+    files: int,
+    seed: int,
+    report: Report,
+    out: Path,
+    start: Path | None = None,
 ) -> dict[str, Any]:
     """The network over the space and passports of the models folder, into models folder `out`.
 
-    Returns what is in its card.
+    It goes on from the network of a models folder `start`, if one is given. Returns what is in its
+    card.
     """
     torch.manual_seed(seed)
     space = SemanticSpace.load()
@@ -43,6 +51,8 @@ def train_supersession(
     corpus = ContradictionCorpus(episodes, pieces, passports)
     rare = RarePieces(pieces, len(space.reader.codes))
     network = Supersession(space.tower.model.embeddings.word_embeddings.weight)
+    if start is not None:
+        load_weights(start / WEIGHTS, network, space.space_id)
     plan = SupersedingPlan(minutes=minutes, steps=steps, seed=seed)
     training = SupersedingTraining(corpus, rare, network, plan, run / CHECKPOINT, report)
     training.run()
@@ -55,6 +65,8 @@ def train_supersession(
         "minutes": training.seconds / 60,
         **fitted(space, passports, network.eval(), report),
     }
+    if start is not None:
+        card["start"] = str(start)
     save_weights(out / WEIGHTS, network, card)
     report({"event": "written", **{name: card[name] for name in ("threshold", "scores")}})
     return card
