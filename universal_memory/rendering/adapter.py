@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -60,11 +61,20 @@ class LowRank:
 
         A decoder may have flattened batch and time into one dimension (OPT does).
         """
-        fired = torch.matmul(x.to(self.keys.dtype), self.keys[at].T)
+        keys, values = self._by_layer[at]
+        fired = torch.matmul(x.to(keys.dtype), keys.T)
         if self.gates is not None:
             gates = self.gates.to(fired).unsqueeze(1)
             fired = (fired.view(len(gates), -1, self.rank) * gates).view(fired.shape)
-        return torch.matmul(fired, self.values[at]).to(x.dtype)
+        return torch.matmul(fired, values).to(x.dtype)
+
+    @cached_property
+    def _by_layer(self) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of each layer, taken apart at once.
+
+        The gradient of one layer taken from the whole by its number is as large as the whole.
+        """
+        return list(zip(self.keys.unbind(), self.values.unbind(), strict=True))
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ class TrainingPlan(Schedule):
 
     minutes: float = 60.0
     warmup: int = 100
-    accumulate: int = 2
-    parts: int = 4
+    accumulate: int = 1
+    parts: int = 3
     workers: int = 0
     closed_share: float = 0.3
     composition_from: float = 0.12
@@ -34,7 +34,7 @@ class TrainingPlan(Schedule):
     clip: float = 1.0
     copied_rate: float = 1.0
     validate_every: int = 300
-    shape: BatchShape = field(default_factory=lambda: BatchShape(recitals=4))
+    shape: BatchShape = field(default_factory=lambda: BatchShape(memories=32, recitals=8))
 
     def on_gpu(self, cores: int) -> TrainingPlan:
         """The same where a step's time goes into starting kernels: few and large ones.
@@ -61,7 +61,7 @@ class TrainingPlan(Schedule):
             fact_counts=(0.45, 0.15, 0.2, 0.08, 0.06, 0.06),
         )
         # At the full rate what was learned is lost first; large batches bear more of it.
-        rate = self.learning_rate * (0.35 if shape.memories < LARGE else 0.8)
+        rate = self.learning_rate * (0.5 if shape.memories < LARGE else 0.8)
         return replace(
             self, learning_rate=rate, closed_share=0.1, composition_from=0.0, warmup=30, shape=shape
         )
