@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
+from datetime import datetime
 from random import Random
 
 import pytest
@@ -423,9 +424,13 @@ def test_what_is_asked_by_whom_it_is_about_is_bound_back_to_the_speaker(tmp_path
 
 def test_times_of_a_day_are_in_order():
     sampler = SlotSampler(Vocabulary("train", "open"), Random(3))
+    halves = 0
     for _ in range(100):
-        times = [value.text.split(":") for value in sampler.day().values()]
-        assert times == sorted(times, key=lambda one: (int(one[0]), int(one[1])))
+        texts = [value.text for value in sampler.day().values()]
+        halves += texts[0].endswith("m")
+        times = [datetime.strptime(t, "%I:%M %p" if t.endswith("m") else "%H:%M") for t in texts]
+        assert times == sorted(set(times))
+    assert 10 < halves < 50
 
 
 def test_what_refers_back_is_cut_off():

@@ -20,7 +20,7 @@ from universal_memory.training.corpora.updating import TOGETHER, differ, kin_of,
 from universal_memory.training.corpora.vocabulary import Vocabulary, content_words
 from universal_memory.training.corpora.weighted_choice import WeightedChoice
 
-GENRE_SHARES = {"short": 0.50, "gloss": 0.14, "long": 0.06, "living": 0.30}
+GENRE_SHARES = {"short": 0.44, "gloss": 0.14, "long": 0.06, "living": 0.36}
 FORM_SHARES = {"prose": 0.45, "transcript": 0.20, "camera": 0.15, "tool": 0.20}
 WILD_SHARE = 0.3  # of open episodes: any word may stand in a free slot
 NOISE_SHARE = 0.1  # of transcripts

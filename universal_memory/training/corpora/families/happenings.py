@@ -73,7 +73,7 @@ def _family(
     topic: str = "",
 ) -> Family:
     return Family(
-        name, slots, subject, answer, statements, questions, topic=topic, genre="living"
+        name, slots, subject, answer, statements, questions, topic=topic, genre="living", weight=1.6
     )
 
 

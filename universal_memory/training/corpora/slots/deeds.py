@@ -23,6 +23,7 @@ SHORT_DEEDS = {
     "feed the cat": "fed the cat", "walk the dog": "walked the dog",
 }  # fmt: skip
 SHORT_SHARE = 0.2
+HALVES_SHARE = 0.3  # of days: times with am and pm
 
 
 DEED_WORDS = frozenset(
@@ -63,7 +64,8 @@ class Deeds(Drawing):
         while len(found) < 3:
             hour, minute = self.hashed(self._hour_and_minute).split(":")
             found.add((int(hour), int(minute)))
-        times = [f"{hour}:{minute:02d}" for hour, minute in sorted(found)]
+        halves = self.random.random() < HALVES_SHARE
+        times = [self._told(hour, minute, halves) for hour, minute in sorted(found)]
         values = (plain(text, f"at {text}") for text in times)
         return dict(zip(("first", "second", "third"), values, strict=True))
 
@@ -78,6 +80,13 @@ class Deeds(Drawing):
         base, past = self.random.choice(tuple(DEEDS.items()))
         thing = self.noun("household_objects", "objects", "appliances", "clothes", "plants")
         return f"{base} the {thing}", f"{past} the {thing}"
+
+    @staticmethod
+    def _told(hour: int, minute: int, halves: bool) -> str:
+        """A time in 24 hours (`14:20`), or in `halves` of a day (`2:20 pm`)."""
+        if not halves:
+            return f"{hour}:{minute:02d}"
+        return f"{(hour - 1) % 12 + 1}:{minute:02d} {'am' if hour < 12 else 'pm'}"
 
     def _hour_and_minute(self) -> str:
         return f"{self.random.randrange(6, 23)}:{self.random.randrange(0, 60, 5):02d}"
