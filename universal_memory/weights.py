@@ -50,12 +50,12 @@ def _small(value: Tensor) -> Tensor:
 
 
 def load_weights(
-    path: Path, module: nn.Module, space_id: str | None = None, grown: str = ""
+    path: Path, module: nn.Module, space_id: str | None = None, grown: tuple[str, ...] = ()
 ) -> None:
     """Load what `save_weights` wrote, in float32.
 
     `space_id`: the space that the weights must have been trained over, by their card; None: any.
-    `grown`: how the names of a part begin that may be missing, and then stays as it is.
+    `grown`: how names begin that may be missing; what they name then stays as it is.
     Raises FileNotFoundError if they are missing, WeightsError if they are damaged, of another
     module or of another space.
     """
@@ -67,9 +67,8 @@ def load_weights(
         )
     try:
         found = load_file(str(path))
-        if grown and not any(name.startswith(grown) for name in found):
-            own = module.state_dict().items()
-            found |= {name: value for name, value in own if name.startswith(grown)}
+        own = module.state_dict().items()
+        found = {name: value for name, value in own if name.startswith(grown)} | found
         module.load_state_dict(found)  # copies into the module's own types
     except (SafetensorError, RuntimeError) as error:
         raise WeightsError(

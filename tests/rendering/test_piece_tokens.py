@@ -7,7 +7,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from universal_memory.rendering.piece_tokens import NONE, piece_tokens, spoken
+from universal_memory.rendering.piece_tokens import NONE, after_bare_space, piece_tokens, spoken
 from universal_memory.runtime.language_model import LanguageModel
 
 PIECES = ["[UNK]", "tea", "##room", "2", "[", "zyxwvutsrqponmlkjihg"]
@@ -40,6 +40,17 @@ def test_every_form_has_its_tokens(
     language_model: LanguageModel, piece: str, flags: str, wanted: str
 ) -> None:
     assert said(language_model, piece, flags) == wanted
+
+
+def test_a_bare_space_is_a_token_before_the_same_without_it() -> None:
+    digit, word, twice = [[9, 5], [5]], [[1], [2]], [[3, 3], [3, 3]]
+    rows = [[ids + [NONE] * (4 - len(ids)) for ids in forms] for forms in (digit, word, twice)]
+    tokens = torch.tensor(rows).transpose(0, 1).repeat_interleave(3, dim=0)
+    pieces = torch.tensor([0, 1, 2])
+    for capital in (False, True):
+        free, joined = (torch.tensor([[capital, capital, flag]] * 3) for flag in (False, True))
+        assert after_bare_space(tokens, pieces, free).tolist() == [True, False, False]
+        assert not after_bare_space(tokens, pieces, joined).any()
 
 
 @pytest.mark.parametrize("piece", ["[UNK]", "zyxwvutsrqponmlkjihg"])

@@ -177,11 +177,26 @@ def test_weights_of_before_are_loaded_without_binding(renderer: Renderer, tmp_pa
     path = save(old, tmp_path)
     with pytest.raises(WeightsError, match="binding"):
         load_weights(path, renderer)
-    before = renderer.binding.out.weight.clone()
+    before = renderer.binding.out.weight.clone(), renderer.key_bound.clone()
     load_weights(path, renderer, grown=BINDING)
-    assert torch.equal(renderer.binding.out.weight, before)
+    assert torch.equal(renderer.binding.out.weight, before[0])
+    assert torch.equal(renderer.key_bound, before[1])
     assert torch.equal(renderer.key_rest, old.key_rest.half().float())
     assert Renderer.of_file(path, *around(renderer)).binding is None
+
+
+def test_a_bare_space_tells_no_number_from_another(renderer: Renderer) -> None:
+    renderer.tokens[:, :, 2:] = NONE
+    renderer.tokens[3:, :, 1] = NONE
+    renderer.tokens[:3, :, 1] = renderer.tokens[3:, :, 0]  # a space, then as without it
+    renderer.tokens[:3, :, 0] = 6
+    free = ~renderer.surroundings.reader(usvs(1)).flags[..., 2]
+    assert free.any(), "or no word begins with a space"
+    shares = renderer.bound(usvs(1))
+    renderer.tokens[:3, :, 0] = 7
+    assert torch.equal(renderer.bound(usvs(1)), shares)
+    renderer.tokens[:3, :, 1] = renderer.tokens[3:, :, 0].roll(1, dims=1)  # no longer the same
+    assert not torch.equal(renderer.bound(usvs(1)), shares)
 
 
 def test_binding_changes_keys_and_no_value(renderer: Renderer) -> None:

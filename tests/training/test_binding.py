@@ -54,6 +54,17 @@ def test_the_loss_is_of_attention_that_goes_elsewhere() -> None:
     assert bonds.share(shares.log()) == pytest.approx(0.8)
 
 
+def test_the_loss_asks_for_every_word_of_the_question() -> None:
+    partners = torch.zeros(1, 64, dtype=torch.bool)
+    partners[0, :2] = True
+    bonds = Bonds(torch.tensor([0]), torch.tensor([2]), partners)
+    one = torch.tensor([0.98, 0.01, 0.01]).log().expand(1, 3, 3)
+    both = torch.tensor([0.495, 0.495, 0.01]).log().expand(1, 3, 3)
+    assert bonds.share(one) == pytest.approx(bonds.share(both))
+    assert float(bonds.loss(both)) < 0.02
+    assert float(bonds.loss(one)) > 1.0
+
+
 def test_where_nothing_is_known_there_is_no_loss() -> None:
     nothing = Bonds(torch.zeros(0).long(), torch.zeros(0).long(), torch.zeros(0, 64).bool())
     assert float(nothing.loss(torch.zeros(1, 3, 3))) == 0.0

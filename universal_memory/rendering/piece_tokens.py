@@ -62,3 +62,15 @@ def spoken(tokens: Tensor, pieces: Tensor, flags: Tensor) -> Tensor:
     capital, capitals, joined = flags.unbind(-1)
     form = torch.where(capitals, 2, capital.long()) + 3 * joined.long()
     return tokens[form, pieces]
+
+
+def after_bare_space(tokens: Tensor, pieces: Tensor, flags: Tensor) -> Tensor:
+    """Whether the first token of written pieces is a bare space: bool [...].
+
+    It is where the others are how the piece is written without one. As for `spoken`.
+    """
+    capital, capitals, joined = flags.unbind(-1)
+    own = spoken(tokens, pieces, flags)
+    without = spoken(tokens, pieces, torch.stack((capital, capitals, torch.ones_like(joined)), -1))
+    same = (own[..., 1:] == without[..., :-1]).all(-1)
+    return same & (own[..., 1] != NONE) & ~joined

@@ -21,7 +21,13 @@ from torch.nn import functional as F
 
 from universal_memory.rendering.adapter import Adapter, LowRank
 from universal_memory.rendering.architecture import ArchitectureMap
-from universal_memory.rendering.piece_tokens import FORMS, MOST_TOKENS, NONE, spoken
+from universal_memory.rendering.piece_tokens import (
+    FORMS,
+    MOST_TOKENS,
+    NONE,
+    after_bare_space,
+    spoken,
+)
 from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.rendering.word_binding import WordBinding
 from universal_memory.rendering.word_context import WordContext
@@ -34,7 +40,7 @@ from universal_memory.weights import load_weights, read_card
 ATTENTION_WIDTH = 64
 # What knows of memories alone, and of no model: parameters, by how their names begin.
 OF_MEMORIES = ("seat", "trunk.", "attention.", "context.", "binding.", "key_rest")
-BINDING = "binding."  # of names: what renderers of before do not have
+BINDING = ("binding.", "key_bound")  # of names: what renderers of before do not have
 
 
 def renderer_name(model: str) -> str:
@@ -181,6 +187,9 @@ class Renderer(nn.Module):
         self.key_after = nn.Parameter(torch.randn(count, short, config.d_in) / short**0.5)
         self.key_after_two = nn.Parameter(torch.zeros(count, short, config.d_in))
         self.key_with = nn.Parameter(torch.randn(count, short, config.d_in) * 0.1 / short**0.5)
+        if config.binding:
+            bound = torch.randn(count, short, config.d_in) * 0.1 / short**0.5
+            self.key_bound = nn.Parameter(bound)
         self.key_rest = nn.Parameter(torch.zeros(()))  # share of `key` in a piece's later tokens
         self.value = nn.Parameter(torch.randn(count, width, config.d_out) * 2e-3)
         self.word = nn.Parameter(torch.eye(embeddings.output_width, config.d_out))
@@ -231,22 +240,24 @@ class Renderer(nn.Module):
 
     def forward(self, usv: Tensor) -> RenderedMemories:
         """One adapter of all memories [memories, 16, 256]: a rank a token of their word pieces."""
-        taken, tokens = self._spoken(usv)
-        alone, words = self._seats(usv, taken.shape[1]), self._short(tokens[..., 0])
-        seats = self.context(alone, words, taken)
-        belongs = self._belongs_with(seats, tokens)
-        binding = None
-        if self.binding is not None:
-            binding = self.binding(alone, words, taken)
-            belongs = 0.5 * (belongs + binding.exp().to(words.dtype) @ words)
+        taken, tokens, telling = self._spoken(usv)
+        words = self._words(tokens, telling)
+        seats = self.context(self._seats(usv, taken.shape[1]), words, taken)
+        belongs = self._belongs_with(seats, words, tokens[..., 0] != NONE)
         memory, seat, place = (tokens != NONE).nonzero().unbind(-1)
         said = tokens[memory, seat, place]
         first = (place == 0).unsqueeze(-1)
         own = seats[memory, seat]
-        keys = torch.matmul(torch.where(first, own, self.key_rest * own), self.key)
+        to_tell = (place <= telling[memory, seat]).unsqueeze(-1)
+        keys = torch.matmul(torch.where(to_tell, own, self.key_rest * own), self.key)
         keys = keys + torch.matmul(self._short(earlier(said, memory, 1)), self.key_after)
         keys = keys + torch.matmul(self._short(earlier(said, memory, 2)), self.key_after_two)
-        keys = keys + torch.matmul(belongs[memory, seat] * first, self.key_with)
+        keys = keys + torch.matmul(belongs[memory, seat] * to_tell, self.key_with)
+        binding = None
+        if self.binding is not None:
+            binding = self.binding(seats, words, taken)
+            bound = binding.exp().to(words.dtype) @ words
+            keys = keys + torch.matmul(bound[memory, seat] * to_tell, self.key_bound)
         spoken_words = self.surroundings.embeddings.outputs(said) @ self.word
         gain = torch.where(first, self.word_gain[:, :1], self.word_gain[:, 1:])
         values = gain * spoken_words + torch.matmul(own * first, self.value)
@@ -259,19 +270,32 @@ class Renderer(nn.Module):
         """
         if self.binding is None:
             raise ValueError("this renderer has no binding: it was trained by an earlier version")
-        taken, tokens = self._spoken(usv)
+        taken, tokens, telling = self._spoken(usv)
         with torch.no_grad():
-            alone, words = self._seats(usv, taken.shape[1]), self._short(tokens[..., 0])
-        found: Tensor = self.binding(alone, words, taken)
+            words = self._words(tokens, telling)
+            seats = self.context(self._seats(usv, taken.shape[1]), words, taken)
+        found: Tensor = self.binding(seats, words, taken)
         return found
 
-    def _spoken(self, usv: Tensor) -> tuple[Tensor, Tensor]:
-        """Which seats are taken, bool [memories, used], and their pieces' tokens [.., used, 4]."""
+    def _spoken(self, usv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Which seats are taken, bool [memories, used], and their pieces' tokens [.., used, 4].
+
+        And the place of the first token that tells one piece from another, int64 [memories, used]:
+        a tokenizer may write a bare space before a digit, the same for every number.
+        """
         reading = self.surroundings.reader(usv)
         used = _used(reading.taken)
         taken = reading.taken[:, :used]
-        tokens = spoken(self.tokens, reading.pieces[:, :used], reading.flags[:, :used])
-        return taken, tokens.masked_fill(~taken.unsqueeze(-1), NONE)
+        pieces, flags = reading.pieces[:, :used], reading.flags[:, :used]
+        tokens = spoken(self.tokens, pieces, flags).masked_fill(~taken.unsqueeze(-1), NONE)
+        telling = after_bare_space(self.tokens, pieces, flags).long()
+        if self.binding is None:  # trained before this was seen to matter
+            telling = torch.zeros_like(telling)
+        return taken, tokens, telling
+
+    def _words(self, tokens: Tensor, telling: Tensor) -> Tensor:
+        """Pieces by the token that tells them apart, in few dimensions."""
+        return self._short(tokens.gather(-1, telling.unsqueeze(-1)).squeeze(-1))
 
     def _seats(self, usv: Tensor, used: int) -> Tensor:
         """What the first seats are to their memory, in the order of the text."""
@@ -283,13 +307,12 @@ class Renderer(nn.Module):
         """Input embeddings of tokens in few dimensions; zero where there is none."""
         return self.surroundings.embeddings.inputs(tokens) @ self.token
 
-    def _belongs_with(self, seats: Tensor, tokens: Tensor) -> Tensor:
+    def _belongs_with(self, seats: Tensor, words: Tensor, there: Tensor) -> Tensor:
         """Tokens of the other words of the memory that a seat belongs with: as `seats`."""
         query, key = self.attention(seats).chunk(2, dim=-1)
         scores = query @ key.mT / ATTENTION_WIDTH**0.5
-        there = tokens[..., :1] != NONE
-        scores = scores.masked_fill(~there.mT, -1e4)
-        return scores.softmax(-1) @ self._short(tokens[..., 0])
+        scores = scores.masked_fill(~there.unsqueeze(1), -1e4)
+        return scores.softmax(-1) @ words
 
     def manner(self) -> Adapter:
         """The shared LoRA: the manner of answering, no memory in it."""

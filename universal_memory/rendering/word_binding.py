@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from universal_memory.space.encoder import SEATS, SLOT_WIDTH, SLOTS
 
-WIDTH = 128
+WIDTH = 256
 BLOCKS = 3
 HEADS = 4
 FAR = -1e4  # a seat without a word
@@ -41,8 +41,8 @@ class WordBinding(nn.Module):
     def forward(self, seats: Tensor, tokens: Tensor, taken: Tensor) -> Tensor:
         """Float32 [memories, seats, seats], a row each for what a seat belongs with.
 
-        `seats`: [memories, seats, 256]. `tokens`: [memories, seats, token_width], embeddings of the
-        pieces. `taken`: bool [memories, seats].
+        `seats`: [memories, seats, 256], in context (`WordContext`). `tokens`: [memories, seats,
+        token_width], embeddings of the pieces. `taken`: bool [memories, seats].
         """
         states = self.seat(seats) + self.token(tokens) + self.place[: seats.shape[1]]
         # A memory of nothing attends to its empty seats: a softmax over none would be no number.

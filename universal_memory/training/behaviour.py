@@ -38,7 +38,9 @@ from universal_memory.training.plan import TrainingPlan
 from universal_memory.training.split_decoder import SplitDecoder
 from universal_memory.training.warm_start import start_keys, start_words
 
-MAPS = frozenset(("key", "key_after", "key_after_two", "key_with", "value", "token", "word"))
+MAPS = frozenset(
+    ("key", "key_after", "key_after_two", "key_with", "key_bound", "value", "token", "word")
+)
 START_BATCHES, START_MEMORIES = 12, 16  # what the closed form reads; more only costs memory
 
 

@@ -24,7 +24,7 @@ from universal_memory.training.corpora import EpisodeGenerator, EpisodeSample
 from universal_memory.training.mixed_precision import fast_bfloat16
 from universal_memory.training.schedule import Schedule
 
-MEMORIES = 64  # of a step of teaching
+MEMORIES = 128  # of a step of teaching
 REPORT_EVERY = 20
 
 
@@ -40,14 +40,17 @@ class Bonds:
     partners: Tensor
 
     def loss(self, binding: Tensor) -> Tensor:
-        """Mean negative log of the attention that goes where it should; 0 where nothing is known.
+        """How far the attention is from an even one to all that it should go to, in nats.
 
-        `binding`: log-shares [memories, seats, seats] (`WordBinding`).
+        Even, because an answer must come with every word of the question: a time with who it was
+        as well as with what was done. 0 where nothing is known. `binding`: log-shares [memories,
+        seats, seats] (`WordBinding`).
         """
         rows, wanted = self._rows(binding)
         if not len(rows):
             return binding.new_zeros(())
-        return -rows.masked_fill(~wanted, -torch.inf).logsumexp(1).mean()
+        count = wanted.sum(1)
+        return (-(rows * wanted).sum(1) / count - count.log()).mean()
 
     @torch.no_grad()
     def share(self, binding: Tensor) -> float:

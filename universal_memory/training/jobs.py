@@ -48,7 +48,8 @@ from universal_memory.weights import load_weights, read_card, save_weights
 
 Report = Callable[[dict[str, Any]], None]
 CHECKPOINT = "checkpoint.pt"
-TEACHING = 0.06  # of the minutes of a renderer: what belongs together, before the answers
+TEACHING = 0.12  # of the minutes of a renderer: what belongs together, before the answers
+TAUGHT_AT = 2e-3  # the learning rate of it
 SPACE = "unfrozen"  # until `ump train freeze` names it
 VIEWS = (MINILM, "smollm2-135m", "gemma3-270m")
 
@@ -204,7 +205,9 @@ def _plan(
 
 def _teaching(plan: TrainingPlan) -> Schedule:
     steps = max(1, round(TEACHING * plan.steps)) if plan.steps else 0
-    return Schedule(minutes=TEACHING * plan.minutes, steps=steps, seed=plan.seed)
+    return Schedule(
+        minutes=TEACHING * plan.minutes, steps=steps, learning_rate=TAUGHT_AT, seed=plan.seed
+    )
 
 
 def _carry_over(

@@ -22,7 +22,7 @@ from universal_memory.training.warm_start import ridge
 
 BATCHES, HELD_OUT = 24, 4  # the held-out ones tell how much is explained
 STRENGTH, TOKEN_STRENGTH = 0.1, 0.01  # of the ridge, a sample
-KEYS = ("key", "key_after", "key_after_two", "key_with", "manner_key")
+KEYS = ("key", "key_after", "key_after_two", "key_with", "key_bound", "manner_key")
 
 Advance = Callable[[int, int], None]
 
@@ -116,7 +116,7 @@ class RendererTransfer:
         for name, parameter in ours.items():
             if name.startswith(OF_MEMORIES) and name in theirs:
                 parameter.copy_(theirs[name])
-        for name in KEYS:
+        for name in (name for name in KEYS if name in ours and name in theirs):
             ours[name].copy_(theirs[name][self.layers] @ weights["keys"].mT)
         # As much in all layers together, where there are fewer or more of them.
         loud = len(source.config.layers) / len(target.config.layers)
