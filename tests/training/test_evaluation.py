@@ -10,6 +10,7 @@ from tiny_models import listening, random_adapter
 
 from universal_memory.runtime.answerer import BASE, COMPILED, Prepared
 from universal_memory.runtime.language_model import LanguageModel
+from universal_memory.runtime.questionnaire import contains
 from universal_memory.training.corpora.evaluation import write_evaluation
 from universal_memory.training.evaluation.dataset import DatasetError, load_dataset
 from universal_memory.training.evaluation.decoding import decode, joined
@@ -90,6 +91,13 @@ def test_who_asks_is_read_and_bound(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_questions_written_by_hand_do_not_hold_their_answers() -> None:
+    dataset = load_dataset(Path(__file__).parents[2] / "docs" / "by_hand.jsonl")
+    assert len(dataset.questions) >= 37
+    for question in dataset.questions:
+        assert not contains(question.text, question.answers), question
+
+
 def test_recall_stands_beside_its_controls(tmp_path: Path) -> None:
     path = tmp_path / "set.jsonl"
     write_evaluation(path, seed=3, episodes=16, facts_per_episode=1, split="new_combinations")
