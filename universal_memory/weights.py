@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+# Held while transformers builds a model: it patches torch.nn.init for as long, for all threads, and
+# of two at once the later one would leave its patches in place for good: every model loaded after
+# would be without weights.
+BUILDING = threading.Lock()
 
 
 class WeightsError(ValueError):

