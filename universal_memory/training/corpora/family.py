@@ -8,7 +8,7 @@ the person).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from string import Formatter
 
 from universal_memory.training.corpora.vocabulary import content_words
@@ -128,6 +128,12 @@ class Family:
                 )
         if len(self.statements) < 5 or len(self.questions) < 5:
             raise ValueError(f"family {self.name}: five statements and five questions are needed")
+
+    @cached_property
+    def question_words(self) -> frozenset[str]:
+        """Content words of the questions, without what fills them."""
+        parts = (text for wording in self.questions for text, _, _ in parse(wording))
+        return frozenset().union(*map(content_words, parts))
 
     def template_words(self) -> frozenset[str]:
         """Content words of all templates."""

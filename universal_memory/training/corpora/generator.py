@@ -10,7 +10,7 @@ from random import Random
 
 from universal_memory.training.corpora.families import FAMILIES, families_of
 from universal_memory.training.corpora.families.messages import SAID
-from universal_memory.training.corpora.family import Family, Value, fill, parse
+from universal_memory.training.corpora.family import Family, Value, fill
 from universal_memory.training.corpora.noise import transcription_noise
 from universal_memory.training.corpora.references import sentences, with_pronouns
 from universal_memory.training.corpora.samples import EpisodeSample, Fact, Question
@@ -50,13 +50,6 @@ def word_pieces(text: str) -> int:
 def template_words() -> frozenset[str]:
     """Content words of all sentence templates: seen in training, so never held out."""
     return SHARED_WORDS.union(*(family.template_words() for family in FAMILIES.values()))
-
-
-@cache
-def question_words(family: str) -> frozenset[str]:
-    """Content words of a family's questions, without what fills them."""
-    parts = (text for wording in FAMILIES[family].questions for text, _, _ in parse(wording))
-    return frozenset().union(*map(content_words, parts))
 
 
 @cache
@@ -291,7 +284,7 @@ class EpisodeGenerator:
             used |= keys
             values[slot] = value
         answer = values[family.answer].keys
-        if answer and answer <= question_words(family.name):
+        if answer and answer <= family.question_words:
             return None  # "Which thing was it?" must not be answered with a thing
         subject = frozenset(key for slot in family.subject for key in values[slot].keys)
         if not register.admits(family.topic or family.name, subject):
