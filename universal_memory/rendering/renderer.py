@@ -288,10 +288,9 @@ class Renderer(nn.Module):
         taken = reading.taken[:, :used]
         pieces, flags = reading.pieces[:, :used], reading.flags[:, :used]
         tokens = spoken(self.tokens, pieces, flags).masked_fill(~taken.unsqueeze(-1), NONE)
-        telling = after_bare_space(self.tokens, pieces, flags).long()
         if self.binding is None:  # trained before this was seen to matter
-            telling = torch.zeros_like(telling)
-        return taken, tokens, telling
+            return taken, tokens, torch.zeros_like(pieces)
+        return taken, tokens, after_bare_space(self.tokens, pieces, flags).long()
 
     def _words(self, tokens: Tensor, telling: Tensor) -> Tensor:
         """Pieces by the token that tells them apart, in few dimensions."""
