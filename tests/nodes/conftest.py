@@ -11,6 +11,8 @@ from ros_graph import Graph
 
 from universal_memory.routing.passport import WEIGHTS as PASSPORT_WEIGHTS
 from universal_memory.routing.passport import PassportEncoder
+from universal_memory.routing.pointer import WEIGHTS as POINTER_WEIGHTS
+from universal_memory.routing.pointer import Pointer
 from universal_memory.routing.question import QuestionEncoder
 from universal_memory.routing.reranker import Reranker
 from universal_memory.routing.router import RERANKER_WEIGHTS
@@ -37,7 +39,8 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("models")
     encoder = UniversalEncoder()
-    reader = SlotReader(TextTower().codes.codes, encoder.seating)
+    tower = TextTower()
+    reader = SlotReader(tower.codes.codes, encoder.seating)
     save_weights(folder / SPACE_WEIGHTS, encoder, {"space_id": "untrained/1"})
     save_weights(folder / READER_WEIGHTS, reader, {"space_id": "untrained/1"})
     # Every memory is relevant to every question.
@@ -48,4 +51,6 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_weights(folder / RERANKER_WEIGHTS, reranker, {**card, "router": digest(questions)})
     passports = PassportEncoder(reader, questions.pieces)
     save_weights(folder / PASSPORT_WEIGHTS, passports, {"space_id": "untrained/1"})
+    pointer = Pointer(tower.model.embeddings.word_embeddings.weight)
+    save_weights(folder / POINTER_WEIGHTS, pointer, {"space_id": "untrained/1"})
     return folder

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from universal_memory.routing.gates import Gates
+from universal_memory.routing.gates import Gates, WordGates
 
 gates = Gates()
 LOGITS = st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=8)
@@ -51,3 +51,32 @@ def test_only_differences_count(logits: list[float], shift: float) -> None:
     every = Gates(drop_below=0.0)
     moved = every([logit + shift for logit in logits])
     assert moved == pytest.approx(every(logits), rel=1e-6, abs=1e-12)
+
+
+WORDS = st.lists(st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=6), min_size=1, max_size=4)
+
+
+def test_words_that_are_not_asked_for_are_nearly_shut() -> None:
+    (first, second) = WordGates(shut=0.2)([[8.0, -8.0], [-8.0, 8.0, 0.0]])
+    assert first == pytest.approx([1.0, 0.2], abs=1e-3)
+    assert second == pytest.approx([0.2, 1.0, 0.6], abs=1e-3)
+
+
+def test_where_no_word_is_asked_for_all_are_open() -> None:
+    assert WordGates(unsure=0.3)([[-3.0, -4.0], [-9.0]]) == [[1.0, 1.0], [1.0]]
+    assert WordGates()([]) == [] and WordGates()([[]]) == [[]]
+
+
+@given(WORDS)
+def test_word_gates_are_bounded_and_in_order(logits: list[list[float]]) -> None:
+    gating = WordGates()
+    found = gating(logits)
+    flat = [
+        (logit, gate)
+        for row, gates in zip(logits, found, strict=True)
+        for logit, gate in zip(row, gates, strict=True)
+    ]
+    assert all(gating.shut <= gate <= 1.0 for _, gate in flat)
+    assert max(gate for _, gate in flat) == 1.0
+    by_logit = [gate for _, gate in sorted(flat)]
+    assert by_logit == sorted(by_logit)

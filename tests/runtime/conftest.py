@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from house import House, ScatteredPassports, SignpostRouter
+from sleepers import Sleeper
 
 from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.experience.episode import EpisodeCutter
@@ -98,3 +99,30 @@ def house(
         cache_size=2,
     )  # fmt: skip
     return House(buffer, store, new_compiler(), answerer, signposts)
+
+
+@pytest.fixture(scope="session")
+def sleeper(tower: TextTower) -> Sleeper:
+    return Sleeper.of(tower)
+
+
+@pytest.fixture
+def answerer(sleeper: Sleeper, store: MemoryStore, language_model: LanguageModel) -> Answerer:
+    """Of random weights; each question leads where it is told."""
+    torch.manual_seed(0)
+    questions = QuestionEncoder()
+    router = SignpostRouter(
+        sleeper.space.tower.token_ids, questions, Reranker(questions.pieces),
+        Calibration(20.0, 0.0, -6.0),
+    )  # fmt: skip
+    router.signs = {}
+    renderer = Renderer(
+        RendererConfig.for_architecture(language_model.architecture, "test-space"),
+        sleeper.space.reader,
+        TokenEmbeddings(language_model.model),
+        piece_tokens(sleeper.space.tower.codes.pieces, language_model.tokenizer),
+    )
+    renderer.requires_grad_(False).value.mul_(500)
+    return Answerer(
+        language_model, renderer, sleeper.space, sleeper.passports, router, store, PassportIndex()
+    )

@@ -9,27 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from house import SignpostRouter
 from sleepers import MINUTE, TEXTS, Sleeper
 
 from universal_memory.memory.store import MemoryStore
-from universal_memory.rendering.piece_tokens import piece_tokens
-from universal_memory.rendering.renderer import Renderer, RendererConfig
-from universal_memory.rendering.token_embeddings import TokenEmbeddings
-from universal_memory.routing.calibration import Calibration
-from universal_memory.routing.index import PassportIndex
-from universal_memory.routing.question import QuestionEncoder
-from universal_memory.routing.reranker import Reranker
 from universal_memory.runtime.answerer import COMPILED, Answerer
-from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.runtime.parted import PartedAdapter
 from universal_memory.space.merging import MergeError
-from universal_memory.space.text_tower import TextTower
-
-
-@pytest.fixture(scope="module")
-def sleeper(tower: TextTower) -> Sleeper:
-    return Sleeper.of(tower)
 
 
 def groups_of(plan: object) -> list[list[str]]:
@@ -148,28 +133,6 @@ def test_a_group_that_cannot_be_merged_stays(
     assert len(store) == len(ids) - 1
 
 
-@pytest.fixture
-def answerer(sleeper: Sleeper, store: MemoryStore, language_model: LanguageModel) -> Answerer:
-    """Of random weights; each question leads where it is told."""
-    torch.manual_seed(0)
-    questions = QuestionEncoder()
-    router = SignpostRouter(
-        sleeper.space.tower.token_ids, questions, Reranker(questions.pieces),
-        Calibration(20.0, 0.0, -6.0),
-    )  # fmt: skip
-    router.signs = {}
-    renderer = Renderer(
-        RendererConfig.for_architecture(language_model.architecture, "test-space"),
-        sleeper.space.reader,
-        TokenEmbeddings(language_model.model),
-        piece_tokens(sleeper.space.tower.codes.pieces, language_model.tokenizer),
-    )
-    renderer.requires_grad_(False).value.mul_(500)
-    return Answerer(
-        language_model, renderer, sleeper.space, sleeper.passports, router, store, PassportIndex()
-    )
-
-
 def test_answers_come_from_the_merged_file_and_after_an_undo_from_the_original(
     sleeper: Sleeper, store: MemoryStore, answerer: Answerer
 ) -> None:
@@ -224,9 +187,13 @@ def test_only_the_parts_that_are_asked_for_are_put_on(
 def test_opened_parts_have_their_gates(sleeper: Sleeper, answerer: Answerer) -> None:
     usv = torch.from_numpy(sleeper.space.encode(["Ben waters the plants."])[0])
     single = PartedAdapter.render(answerer.renderer, sleeper.space.reader, usv)
-    assert single.opened([1.0]) is single.adapter
-    parted = replace(single, part=torch.arange(single.adapter.rank) % 2)
-    opened = parted.opened([0.0, 0.5])
+    assert single.opened([1.0]).adapter is single.adapter
+    parted = replace(
+        single, part=torch.arange(single.adapter.rank) % 2, words=[*single.words, *single.words]
+    )
+    found = parted.opened([0.0, 0.5])
+    opened = found.adapter
+    assert torch.equal(found.ranks, torch.arange(1, single.adapter.rank, 2))
     assert torch.equal(opened.values, 0.5 * single.adapter.values[:, 1::2])
     assert torch.equal(opened.keys, single.adapter.keys[:, 1::2])
 

@@ -60,10 +60,10 @@ def quick(monkeypatch: pytest.MonkeyPatch, space: SemanticSpace, tokens: Tensor)
 
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A models folder with the trained space and router, and no renderer."""
+    """A models folder with the trained space, router and pointer, and no renderer."""
     folder = tmp_path / "models"
     folder.mkdir()
-    for part in ("space", "router"):
+    for part in ("space", "router", "pointer"):
         (folder / part).symlink_to(models_dir() / part)
     monkeypatch.setenv("UMP_MODELS", str(folder))
     return folder

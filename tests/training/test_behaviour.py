@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -23,6 +24,7 @@ from universal_memory.training.alignment import Alignment
 from universal_memory.training.batches import Batch, BatchShape, QuestionSample, Speller, collate
 from universal_memory.training.behaviour import BehaviourTraining
 from universal_memory.training.plan import TrainingPlan
+from universal_memory.training.pointed_gates import SHARE, PointedGates
 
 PLACES = ("attic", "hall", "garage", "cellar", "study", "porch")
 Reports = list[dict[str, Any]]
@@ -108,6 +110,42 @@ def test_learns_a_handful_of_facts_from_their_memories(
     assert (twenty["step"], forty["step"], forty["progress"]) == (20, 40, 1.0)
     assert forty["loss"] < twenty["loss"]
     assert_untouched(language_model.model, base)
+
+
+def test_a_shut_word_is_not_said_and_an_open_one_is(
+    language_model: LanguageModel,
+    small_tower: TextTower,
+    tokens: Tensor,
+    where: Batch,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(BehaviourTraining, "batches", repeat(where))
+    plan = TrainingPlan(steps=40, learning_rate=5e-3, accumulate=1, warmup=5)
+    training = start(language_model, small_tower, plan, tmp_path / "c.pt", tokens)
+    training.run()
+    shares: list[float] = []
+
+    class OpenAt:
+        """Shuts every word but some."""
+
+        def __init__(self, *places: int) -> None:
+            self.room = torch.zeros(*where.gates.shape, 64)
+            self.room[..., list(places)] = 1.0
+
+        def __call__(self, batch: Batch, drawn: random.Random, share: float) -> Tensor:
+            shares.append(share)
+            return self.room
+
+    answer = len(small_tower.token_ids("Mira keeps the keys in the"))
+    rights = []
+    for places in ((), (answer,), range(64)):
+        training.pointed = cast(PointedGates, OpenAt(*places))
+        with torch.no_grad():
+            rights.append(float(training.loss(where)[1].float().mean()))
+    assert rights[0] == 0.0 and rights[1] >= 5 / 6 and rights[2] >= 5 / 6
+    training.loss(where)
+    assert shares == [1.0, 1.0, 1.0, SHARE]  # all questions when it is measured
 
 
 def test_frozen_space_stays_as_it_is(

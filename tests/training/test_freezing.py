@@ -23,7 +23,7 @@ RENDERER = Path("renderers/smollm2-135m")
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the trained parts."""
-    for part in ("space", "router", RENDERER):
+    for part in ("space", "router", "pointer", RENDERER):
         shutil.copytree(models_dir() / part, tmp_path / "models" / part)
     monkeypatch.setenv("UMP_MODELS", str(tmp_path / "models"))
     return tmp_path / "models"
@@ -53,7 +53,7 @@ def test_all_parts_are_renamed_and_nothing_else_changes(ump: Ump, models: Path) 
     assert after == before
     again = load_file(models / RENDERER / "renderer.safetensors")
     assert all(weights[name].equal(value) for name, value in again.items())
-    for part in ("space", "router", RENDERER):
+    for part in ("space", "router", "pointer", RENDERER):
         told = (models / part / "README.md").read_text()
         assert new in told and old not in told
     assert ump("conformance", "space").json["conforms"]

@@ -192,6 +192,7 @@ def over(answerer: Answerer, store: MemoryStore) -> Answerer:
         answerer.router,
         store,
         PassportIndex.open(store),
+        pointer=answerer.pointer,
     )
 
 

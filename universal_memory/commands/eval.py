@@ -37,6 +37,12 @@ def evaluate(
     by: Annotated[
         str, typer.Option(help="Scores also by this field of the questions, e.g. family.")
     ] = "",
+    pointed: Annotated[
+        bool,
+        typer.Option(
+            "--pointed/--whole", help="Open only the words that a question asks for, or all words."
+        ),
+    ] = True,
 ) -> None:
     """Compile every episode of FILE into a fresh store and ask every question in every mode.
 
@@ -59,7 +65,9 @@ def evaluate(
         _make(file, make, seed)
     with progress() as advance:
         names = [name.strip() for name in modes.split(",") if name.strip()]
-        result = run(file, model, names, top_k, limit, batch, max_tokens, max_events, advance, by)
+        result = run(
+            file, model, names, top_k, limit, batch, max_tokens, max_events, advance, by, pointed
+        )
     _show(result)
     write_figures(output, result)
 

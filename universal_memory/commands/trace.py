@@ -109,11 +109,12 @@ def _show_anatomy(anatomy: Anatomy, rows: int) -> None:
     )  # fmt: skip
     typer.echo()
     echo_table(
-        ("said", "nats", "most in layer", "fired there", "file", "slot", "word piece"),
+        ("said", "nats", "most in layer", "fired there", "file", "slot", "word piece", "open"),
         [
             (
                 repr(anatomy.tokens[one.token]), f"{one.effect:+.1f}", one.layer,
                 f"{one.fired:+.0f}", one.rank.memory_id[:12], one.rank.slot, one.rank.word,
+                f"{one.rank.gate:.2f}",
             )
             for one in anatomy.firings(rows)
         ],

@@ -1,4 +1,4 @@
-"""`ump train`: the space, a renderer, gates, router, reranker, supersession. Long runs resume."""
+"""`ump train`: the space, a renderer, its gates, router, reranker, pointer. Long runs resume."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 app = typer.Typer(
     add_completion=False,
-    help="Train the space, a renderer, its gates, router, reranker or supersession.",
+    help="Train the space, a renderer, its gates, router, reranker, pointer or supersession.",
 )
 
 
@@ -162,6 +162,26 @@ def reranker(
     from universal_memory.training.router_job import train_reranker
 
     train_reranker(run, minutes, steps, files, seed, _reporter(run), start)
+
+
+@app.command()
+def pointer(
+    minutes: Minutes = 45.0,
+    steps: Steps = 0,
+    seed: Seed = 0,
+    files: Annotated[int, typer.Option(min=1000, help="Files to train on.")] = 96_000,
+    run: Run = Path("build/train/pointer"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Models folder to write the weights to; else the one in use."),
+    ] = None,
+    start: GoOn = None,
+) -> None:
+    """Train what tells which words of a memory a question asks for; no language model is needed."""
+    from universal_memory.resources import models_dir
+    from universal_memory.training.pointer_job import train_pointer
+
+    train_pointer(run, minutes, steps, files, seed, _reporter(run), out or models_dir(), start)
 
 
 @app.command()

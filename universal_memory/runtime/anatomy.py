@@ -6,7 +6,7 @@ What it added to a token said is its direct share in the logit (`rendering.attri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,18 +14,23 @@ from numpy.typing import NDArray
 
 from universal_memory.rendering.attribution import attribute
 from universal_memory.runtime.answerer import Answerer, Prepared
+from universal_memory.runtime.parted import OpenedAdapter
 from universal_memory.space.encoder import SLOTS
 from universal_memory.space.seated import seated_pieces
 
 
 @dataclass(frozen=True)
 class Rank:
-    """What a rank of the adapter is of: file, seat (0 to 63), word piece, token of the model."""
+    """What a rank of the adapter is of: file, seat (0 to 63), word piece, token of the model.
+
+    `gate`: how far its word is open for the question, 0 to 1.
+    """
 
     memory_id: str
     seat: int
     piece: str
     token: str
+    gate: float = 1.0
 
     @property
     def slot(self) -> int:
@@ -103,7 +108,10 @@ def dissected(
         for adapter in (ready.adapter, answerer.renderer.manner())
     )
     # The manner comes first, then the files in the order of the hits (`Answerer.prepare`).
-    ranks = [rank for hit in ready.hits for rank in ranks_of(answerer, hit.id)]
+    ranks: list[Rank] = []
+    for number, hit in enumerate(ready.hits):
+        put_on = ready.put_on[number] if ready.put_on else None
+        ranks += ranks_of(answerer, hit.id, put_on)
     first = ready.adapter.rank - len(ranks)
     return model.text(said), Anatomy(
         tokens=tuple(str(model.tokenizer.decode([token])) for token in said),
@@ -117,16 +125,27 @@ def dissected(
     )
 
 
-def ranks_of(answerer: Answerer, memory_id: str) -> list[Rank]:
-    """What the ranks of a file's adapter are of, in their order."""
+def ranks_of(
+    answerer: Answerer, memory_id: str, put_on: OpenedAdapter | None = None
+) -> list[Rank]:
+    """What the ranks of a file's adapter are of, in their order.
+
+    `put_on`: what of it is; None: the whole.
+    """
     usv = answerer.store.get(memory_id).usv
     pieces = {piece.seat: piece.text for piece in seated_pieces(answerer.space, usv)}
     with torch.inference_mode():
         rendered = answerer.renderer(torch.from_numpy(usv[np.newaxis].copy()))
     decode = answerer.language_model.tokenizer.decode
-    return [
+    whole = [
         Rank(memory_id, seat, pieces[seat], str(decode([token])))
         for seat, token in zip(rendered.seat.tolist(), rendered.token.tolist(), strict=True)
+    ]
+    if put_on is None:
+        return whole
+    return [
+        replace(whole[rank], gate=gate)
+        for rank, gate in zip(put_on.ranks.tolist(), put_on.gate.tolist(), strict=True)
     ]
 
 

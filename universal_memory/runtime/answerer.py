@@ -32,12 +32,14 @@ from universal_memory.rendering.conflict import conflicts
 from universal_memory.rendering.fusion import fuse
 from universal_memory.rendering.renderer import Renderer
 from universal_memory.rendering.token_embeddings import TokenEmbeddings
+from universal_memory.routing.gates import WordGates
 from universal_memory.routing.index import PassportIndex
 from universal_memory.routing.passport import PassportEncoder
+from universal_memory.routing.pointer import Pointer
 from universal_memory.routing.router import RoutedQuestion, Router
 from universal_memory.runtime.finder import Finder, FoundParts
 from universal_memory.runtime.language_model import DEFAULT_MODEL, LanguageModel
-from universal_memory.runtime.parted import PartedAdapter
+from universal_memory.runtime.parted import OpenedAdapter, PartedAdapter, opened
 from universal_memory.runtime.speaker import bind_speaker
 from universal_memory.runtime.succession import Succession
 from universal_memory.space.semantic_space import SemanticSpace
@@ -100,7 +102,8 @@ class Answer:
 class Prepared:
     """Everything but the generation: what goes into the model, and what goes onto it.
 
-    `prompt`: token ids. `adapter`: None leaves the base model untouched.
+    `prompt`: token ids. `adapter`: None leaves the base model untouched; else the manner of
+    answering, then the files of the hits, of each what is in `put_on`.
     """
 
     prompt: list[int]
@@ -110,10 +113,29 @@ class Prepared:
     route_ms: float = 0.0
     load_ms: float = 0.0
     render_ms: float = 0.0
+    put_on: tuple[OpenedAdapter, ...] = ()
+
+
+@dataclass(frozen=True)
+class LoadedFile:
+    """A rendered file that is put on. `logits`: of its parts, of being relevant."""
+
+    id: str
+    logits: list[float]
+    adapter: PartedAdapter
+    stamps: Stamps
+
+    @property
+    def logit(self) -> float:
+        """Log-odds of the file: those of its most relevant part."""
+        return max(self.logits)
 
 
 class Answerer:
-    """Answers questions from a store with one language model, one question at a time."""
+    """Answers questions from a store with one language model, one question at a time.
+
+    `pointer`: opens the words of memories that a question asks for; None: all words are open.
+    """
 
     def __init__(
         self,
@@ -126,11 +148,13 @@ class Answerer:
         index: PassportIndex,
         cache_size: int = 64,
         succession: Succession | None = None,
+        pointer: Pointer | None = None,
     ) -> None:
         self.language_model, self.renderer = language_model, renderer
         self.space, self.passport_encoder, self.router = space, passport_encoder, router
         self.store, self.index = store, index
         self.succession = succession or Succession(None, space, store, index)
+        self.pointer, self.word_gates = pointer, WordGates()
         self._cache_size = cache_size
         self._rendered: OrderedDict[str, tuple[PartedAdapter, Stamps]] = OrderedDict()
         self._lock = threading.Lock()
@@ -145,11 +169,13 @@ class Answerer:
         model: str = DEFAULT_MODEL,
         cache_size: int = 64,
         models: Path | None = None,
+        pointed: bool = True,
     ) -> Answerer:
         """An answerer with the trained parts of the models folder.
 
-        Raises FileNotFoundError or ValueError, with the remedy, if the model, its renderer, the
-        space or the router is missing or they do not belong together.
+        `pointed`: only the words that a question asks for are open; else every word is. Raises
+        FileNotFoundError or ValueError, with the remedy, if the model, its renderer, the space, the
+        router or the pointer is missing or they do not belong together.
         """
         language_model = LanguageModel(model)
         space = SemanticSpace.load(models)
@@ -161,9 +187,11 @@ class Answerer:
         index = PassportIndex.open(store)
         passports = PassportEncoder.load(space, models, router.encoder.pieces)
         succession = Succession.load(space, store, index, models)
+        pointer = Pointer.load(space, models) if pointed else None
         return cls(
-            language_model, renderer, space, passports, router, store, index, cache_size, succession
-        )
+            language_model, renderer, space, passports, router, store, index, cache_size,
+            succession, pointer,
+        )  # fmt: skip
 
     def answer(
         self,
@@ -223,10 +251,10 @@ class Answerer:
         loaded = [entry for entry in map(self._load, chosen) if entry is not None]
         read = time.perf_counter()
         if loaded:
-            adapter, hits = self._render(loaded)
+            adapter, hits, put_on = self._render(asked, loaded)
             prompt, source = self.language_model.prompt_ids(question), COMPILED
         else:
-            adapter, hits = None, ()
+            adapter, hits, put_on = None, (), ()
             fresh = [event for event in fresh if window is None or window.holds_event(event)]
             context = self._fresh_text(fresh, asked, min_relevance)
             prompt = self.language_model.prompt_ids(question, context)
@@ -239,6 +267,7 @@ class Answerer:
             route_ms=1000 * (routed - started),
             load_ms=1000 * (read - routed),
             render_ms=1000 * (time.perf_counter() - read),
+            put_on=put_on,
         )
 
     def say(self, ready: Prepared, max_tokens: int = 32) -> list[int]:
@@ -291,10 +320,8 @@ class Answerer:
         self._finder.forget(memory_id)
         self.succession.forget(memory_id)
 
-    def _load(self, chosen: tuple[str, list[float]]) -> tuple[str, float, Adapter, Stamps] | None:
-        """The rendered adapter of a file, of a merged one those parts that are about as relevant
-        as its best; None if the file is gone or no longer valid.
-        """
+    def _load(self, chosen: tuple[str, list[float]]) -> LoadedFile | None:
+        """A file, rendered; None if it is gone or no longer valid."""
         memory_id, logits = chosen
         if memory_id not in self._rendered:
             try:
@@ -310,33 +337,44 @@ class Answerer:
             while len(self._rendered) > max(1, self._cache_size):
                 self._rendered.popitem(last=False)
         self._rendered.move_to_end(memory_id)
-        adapter, stamps = self._rendered[memory_id]
-        return memory_id, max(logits), adapter.opened(self.renderer.config.gates(logits)), stamps
+        return LoadedFile(memory_id, logits, *self._rendered[memory_id])
 
     def _render(
-        self, loaded: list[tuple[str, float, Adapter, Stamps]]
-    ) -> tuple[Adapter, tuple[Hit, ...]]:
-        open_gates = self.renderer.config.gates([logit for _, logit, _, _ in loaded])
-        adapters = [adapter for _, _, adapter, _ in loaded]
+        self, asked: RoutedQuestion, loaded: Sequence[LoadedFile]
+    ) -> tuple[Adapter, tuple[Hit, ...], tuple[OpenedAdapter, ...]]:
+        """All files in one adapter: of a merged one those parts that are about as relevant as its
+        best, and of all of them the words that are asked for.
+        """
+        gates = self.renderer.config.gates
+        open_gates = gates([one.logit for one in loaded])
         with torch.inference_mode():
+            put_on = opened(
+                [one.adapter for one in loaded],
+                [gates(one.logits) for one in loaded],
+                None if self.pointer is None else lambda words: self._asked_for(asked, words),
+            )
+            adapters = [one.adapter for one in put_on]
             adapter = fuse([self.renderer.manner(), *adapters], [1.0, *open_gates])
             met = conflicts(adapters, open_gates)
         hits = tuple(
             Hit(
-                memory_id,
-                self.router.relevance(logit),
+                one.id,
+                self.router.relevance(one.logit),
                 gate,
-                stamps.compiled,
-                one.cosine,
-                one.conflict,
-                stamps.start,
-                stamps.end,
+                one.stamps.compiled,
+                meeting.cosine,
+                meeting.conflict,
+                one.stamps.start,
+                one.stamps.end,
             )
-            for (memory_id, logit, _, stamps), gate, one in zip(
-                loaded, open_gates, met, strict=True
-            )
+            for one, gate, meeting in zip(loaded, open_gates, met, strict=True)
         )
-        return adapter, hits
+        return adapter, hits, tuple(put_on)
+
+    def _asked_for(self, asked: RoutedQuestion, words: list[list[int]]) -> list[list[float]]:
+        assert self.pointer is not None
+        question = asked.seen.lists.ids.tolist()
+        return self.word_gates(self.pointer.asked_for(question, words))
 
     def _compile(self, text: str) -> tuple[NDArray[np.float32], list[int]]:
         """The passport of a text, and its word pieces as its memory would hold them."""

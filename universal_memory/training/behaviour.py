@@ -35,6 +35,7 @@ from universal_memory.training.corpora import EpisodeGenerator
 from universal_memory.training.mixed_precision import fast_bfloat16, to_mixed_precision
 from universal_memory.training.muon import Muon
 from universal_memory.training.plan import TrainingPlan
+from universal_memory.training.pointed_gates import SHARE, PointedGates
 from universal_memory.training.split_decoder import SplitDecoder
 from universal_memory.training.warm_start import start_keys, start_words
 
@@ -47,7 +48,8 @@ START_BATCHES, START_MEMORIES = 12, 16  # what the closed form reads; more only 
 class BehaviourTraining:
     """State of one training run: `run` goes on from the checkpoint, if there is one.
 
-    `alignment`: a further loss of the space, where the encoder is trained.
+    `alignment`: a further loss of the space, where the encoder is trained. `pointed`: opens the
+    words of memories as they are when a robot is asked; None: all are open.
     """
 
     def __init__(
@@ -63,8 +65,9 @@ class BehaviourTraining:
         report: Callable[[dict[str, Any]], None],
         calibrated: bool = False,
         alignment: Alignment | None = None,
+        pointed: PointedGates | None = None,
     ) -> None:
-        self.language_model, self.tower = language_model, tower
+        self.language_model, self.tower, self.pointed = language_model, tower, pointed
         self.encoder, self.reader, self.renderer = encoder, reader, renderer
         self.speller = Speller(tower, renderer.tokens)
         self.plan, self.checkpoint, self.report = plan, checkpoint, report
@@ -144,6 +147,8 @@ class BehaviourTraining:
             keys, values = adapter.keys.bfloat16(), adapter.values.bfloat16()
             adapter = replace(adapter, keys=keys, values=values)
         gates = batch.gates.to(self.device)[:, rendered.memory]
+        if self.pointed is not None:
+            gates = gates * self._words_open(batch)[:, rendered.memory, rendered.seat]
         gates = torch.cat([gates, gates.new_ones(len(gates), manner.rank)], dim=1)
         states, order = self._answer_states(batch, adapter, gates)
         logits = self.decoder.head(states).float()
@@ -170,6 +175,13 @@ class BehaviourTraining:
                 self.aligned_loss = float(aligned.detach())
                 loss = loss + self.alignment.weight * aligned
         return loss, missed == 0
+
+    def _words_open(self, batch: Batch) -> Tensor:
+        """Gates of words: in training of a share of the questions, else of all of them."""
+        assert self.pointed is not None
+        share = SHARE if torch.is_grad_enabled() else 1.0
+        drawn = random.Random(f"{self.plan.seed} words {self.step}")
+        return self.pointed(batch, drawn, share).to(self.device)
 
     def _encode(self, texts: list[str]) -> Tensor:
         states = self.tower(texts)

@@ -27,6 +27,7 @@ from universal_memory.rendering.renderer import (
 )
 from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.resources import models_dir
+from universal_memory.routing.pointer import Pointer
 from universal_memory.runtime.hub_model import is_hub_id
 from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.space.encoder import UniversalEncoder
@@ -41,6 +42,7 @@ from universal_memory.training.correspondence import Correspondence, Speaker
 from universal_memory.training.mixed_precision import fast_bfloat16, to_mixed_precision
 from universal_memory.training.model_card import machine, write_model_card
 from universal_memory.training.plan import TrainingPlan
+from universal_memory.training.pointed_gates import PointedGates
 from universal_memory.training.renderer_transfer import RendererTransfer
 from universal_memory.training.schedule import Schedule
 from universal_memory.training.views import MINILM, open_views
@@ -130,7 +132,8 @@ def train_renderer(
     """A renderer of `model` over the frozen space of the models folder, and how it is accepted.
 
     From the closed-form start, from the weights of a models folder `start`, or from the renderer
-    of another model, `like`, carried over in closed form. `places`: where adapters go, for an
+    of another model, `like`, carried over in closed form. Words of memories are open as they are
+    when a robot is asked, by the pointer of the models folder. `places`: where adapters go, for an
     architecture that inspection does not know. `out`: the folder that the package is written to;
     None: its place in the models folder. The acceptance test stands in the card too, and in
     `run`/acceptance.json. Raises FileNotFoundError or ValueError with the remedy, before the
@@ -159,6 +162,7 @@ def train_renderer(
         train_encoder=False,
         report=report,
         calibrated=start is not None,
+        pointed=PointedGates(Pointer.load(space), space.tower),
     )
     if like is not None and start is None and training.step == 0:
         _carry_over(like, space, Speaker(language_model, renderer), seed, report)

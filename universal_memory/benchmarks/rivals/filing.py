@@ -59,6 +59,7 @@ class Filing:
             self.store,
             self.index,
             cache_size=1,
+            pointer=parts.pointer,
         )
 
     def finder(self) -> Finder:

@@ -43,10 +43,12 @@ def evaluate(
     max_events: int = MAX_EVENTS,
     advance: Advance = lambda mode, done, total: None,
     by: str = "",
+    pointed: bool = True,
 ) -> dict[str, Any]:
     """Scores of every mode on the questions of `path` (the first `limit`, if positive).
 
-    `by`: a field of the file's questions; scores are then also given for each of its values.
+    `pointed`: only the words that a question asks for are open; else every word is. `by`: a field
+    of the file's questions; scores are then also given for each of its values.
 
     `batch` questions are decoded at once; the time of generation is then their share of it.
     `advance` is told (mode, done, total) after every question. Raises ValueError for an unknown
@@ -56,7 +58,7 @@ def evaluate(
         raise ValueError(f"unknown mode {', '.join(unknown)}; there are: {', '.join(ALL_MODES)}")
     dataset = load_dataset(path)
     with tempfile.TemporaryDirectory() as scratch, MemoryStore(Path(scratch)) as store:
-        answerer = Answerer.load(store, model)
+        answerer = Answerer.load(store, model, pointed=pointed)
         files = compile_into(store, dataset, answerer.space, answerer.passport_encoder, max_events)
         answerer.index.synchronise(store)
         asked = Modes(dataset, files, answerer, top_k)
@@ -71,6 +73,7 @@ def evaluate(
         "top_k": top_k,
         "batch": batch,
         "max_events": max_events,
+        "pointed": pointed,
         "modes": rows,
         "by": _by(by, dataset.questions, answers, modes) if by else {},
         "answers": answers,

@@ -13,6 +13,7 @@ from universal_memory.training.corpora.families import (
     messages,
     money,
     nature,
+    orders,
     people,
     places,
     preferences,
@@ -39,7 +40,7 @@ from universal_memory.training.corpora.vocabulary import UNSEEN_FAMILIES
 MODULES = (
     places, people, preferences, household, schedules, codes, health, living, states, work, trade,
     speech, signs, tools, prose, messages, relations, robot, kitchen, sport, school,
-    vehicles, nature, money, media, speakers, pronouns, happenings, requests,
+    vehicles, nature, money, media, speakers, pronouns, happenings, requests, orders,
 )  # fmt: skip
 
 FAMILIES: dict[str, Family] = {
