@@ -112,7 +112,7 @@ def test_learns_a_handful_of_facts_from_their_memories(
     assert_untouched(language_model.model, base)
 
 
-def test_a_shut_word_is_not_said_and_an_open_one_is(
+def test_a_shut_word_is_not_said(
     language_model: LanguageModel,
     small_tower: TextTower,
     tokens: Tensor,
@@ -127,7 +127,7 @@ def test_a_shut_word_is_not_said_and_an_open_one_is(
     shares: list[float] = []
 
     class OpenAt:
-        """Shuts every word but some."""
+        """Shuts every word but some, in every memory."""
 
         def __init__(self, *places: int) -> None:
             self.room = torch.zeros(*where.gates.shape, 64)
@@ -139,11 +139,11 @@ def test_a_shut_word_is_not_said_and_an_open_one_is(
 
     answer = len(small_tower.token_ids("Mira keeps the keys in the"))
     rights = []
-    for places in ((), (answer,), range(64)):
+    for places in ((), [place for place in range(64) if place != answer], range(64)):
         training.pointed = cast(PointedGates, OpenAt(*places))
         with torch.no_grad():
             rights.append(float(training.loss(where)[1].float().mean()))
-    assert rights[0] == 0.0 and rights[1] >= 5 / 6 and rights[2] >= 5 / 6
+    assert rights[0] == 0.0 and rights[1] <= 1 / 2 and rights[2] >= 5 / 6
     training.loss(where)
     assert shares == [1.0, 1.0, 1.0, SHARE]  # all questions when it is measured
 
