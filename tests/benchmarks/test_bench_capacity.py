@@ -74,6 +74,7 @@ def test_the_curve_counts_recall_and_what_the_tower_could_not_see(
     rows = {row["facts"]: row for row in found["rows"]}
     assert [row["questions"] for row in rows.values()] == [4, 10, 10]
     assert [row["exact_match"] for row in rows.values()] == [1.0, 1.0, 0.0]
+    assert [row["exact_match_whole"] for row in rows.values()] == [1.0, 1.0, 0.0]
     assert (found["knee"], found["max_word_pieces"]) == (3, 64)
     assert 2.0 < rows[3]["facts_within"] <= 3.0 and rows[20]["facts_within"] < 20
     assert rows[20]["word_pieces_most"] >= rows[20]["word_pieces"] > 64

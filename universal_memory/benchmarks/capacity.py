@@ -1,7 +1,8 @@
 """Capacity: recall against the number of facts in one memory file.
 
 An episode of n facts is encoded as a whole, past the cutter that would have made several files of
-it, and its facts are asked for with that file on. A file has a seat for each of MOST_PIECES word
+it, and its facts are asked for with that file on, as a robot does (`routing.pointer`) and with all
+of its words open. A file has a seat for each of MOST_PIECES word
 pieces and no more, so of long episodes the last facts never reached it: they are counted apart.
 """
 
@@ -22,6 +23,7 @@ from universal_memory.benchmarks.recall import (
     exact_match,
     filed,
     fused,
+    gated,
 )
 from universal_memory.runtime.answerer import Answerer
 from universal_memory.space.encoder import SEATS, SLOTS
@@ -104,13 +106,18 @@ def _row(
     ]
     asked = Random(f"{seed} capacity").sample(places, min(questions, len(places)))
     outcomes: list[Outcome] = []
+    whole: list[Outcome] = []
     for start in range(0, len(asked), batch):
-        cases = []
+        cases, open_cases = [], []
         for number, fact in asked[start : start + batch]:
             question = samples[number].facts[fact].questions[0]
-            adapter = fused(answerer.renderer, [files[samples[number].text]])
-            cases.append(Case(question.text, (question.answers,), adapter))
+            file = files[samples[number].text]
+            ready = gated(answerer, question.text, [file])
+            cases.append(Case(question.text, (question.answers,), ready.adapter))
+            adapter = fused(answerer.renderer, [file])
+            open_cases.append(Case(question.text, (question.answers,), adapter))
         outcomes += ask(answerer.language_model, cases, MAX_TOKENS)
+        whole += ask(answerer.language_model, open_cases, MAX_TOKENS)
     seen = [
         outcome
         for (number, fact), outcome in zip(asked, outcomes, strict=True)
@@ -122,6 +129,7 @@ def _row(
         "episodes": len(samples),
         "questions": len(outcomes),
         "exact_match": exact,
+        "exact_match_whole": exact_match(whole),
         "containment": containment(outcomes),
         "exact_match_within": exact_match(seen) if seen else None,
         "facts_within": fmean(within),

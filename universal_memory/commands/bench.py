@@ -142,12 +142,13 @@ def capacity(
     most = figures["max_word_pieces"]
     typer.echo(f"{model}, {_machine()}, {episodes} files a row, split {split}, seed {seed}")
     echo_table(
-        ["facts a file", "questions", "exact", "contains", f"facts within {most} pieces",
-         "exact of those", "pieces mean / most", "kB a file", "recalled facts a kB"],
+        ["facts a file", "questions", "exact", "all words open", "contains",
+         f"facts within {most} pieces", "exact of those", "pieces mean / most", "kB a file", "recalled facts a kB"],
         [
             (
                 row["facts"], row["questions"], share(row["exact_match"]),
-                share(row["containment"]), f"{row['facts_within']:.1f}",
+                share(row["exact_match_whole"]), share(row["containment"]),
+                f"{row['facts_within']:.1f}",
                 share(row["exact_match_within"]),
                 f"{row['word_pieces']:.0f} / {row['word_pieces_most']}",
                 f"{row['kilobytes']:.1f}", f"{row['recalled_per_kilobyte']:.3f}",
