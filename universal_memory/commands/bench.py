@@ -143,7 +143,8 @@ def capacity(
     typer.echo(f"{model}, {_machine()}, {episodes} files a row, split {split}, seed {seed}")
     echo_table(
         ["facts a file", "questions", "exact", "all words open", "contains",
-         f"facts within {most} pieces", "exact of those", "pieces mean / most", "kB a file", "recalled facts a kB"],
+         f"facts within {most} pieces", "exact of those",
+         "pieces mean / most", "kB a file", "recalled facts a kB"],
         [
             (
                 row["facts"], row["questions"], share(row["exact_match"]),
