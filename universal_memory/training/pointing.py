@@ -73,7 +73,7 @@ class PointingCorpus:
 
     def draw(self, drawn: random.Random, count: int) -> list[Pointed]:
         """`count` questions drawn at random, FOREIGN of them to another file."""
-        found = []
+        found: list[Pointed] = []
         while len(found) < count:
             number = drawn.choice(self.answerable)
             fact = drawn.choice(self.facts[number])
