@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,10 @@ def train_pointer(
     corpus = PointingCorpus(generate(seed, "train", files), space.tower.token_ids)
     rare = RarePieces(corpus.files, len(space.reader.codes))
     pointer = Pointer.over(space)
+    plan = PointingPlan(minutes=minutes, steps=steps, seed=seed)
     if start is not None:
         load_weights(start / WEIGHTS, pointer, space.space_id)
-    plan = PointingPlan(minutes=minutes, steps=steps, seed=seed)
+        plan = replace(plan, learning_rate=0.5 * plan.learning_rate)
     training = PointerTraining(corpus, rare, pointer, plan, run / CHECKPOINT, report)
     training.run()
     card: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from universal_memory.training.corpora.families.happenings import IN_ORDER, PEOPLE_IN_ORDER
 from universal_memory.training.corpora.family import Family
 
 # Each in an order of three: `a`, `b`, `c`.
@@ -78,6 +79,39 @@ def _span(
 
 
 FAMILIES = (
+    # In texts that training has one more question about (`came_last`), which else need not be read.
+    Family(
+        "came_first",
+        PEOPLE_IN_ORDER,
+        ("place",),
+        "a",
+        IN_ORDER,
+        (
+            "Who came first to the {place}?",
+            "Who was the first one at the {place}?",
+            "Who came to the {place} before all others?",
+            "Who was first at the {place}?",
+            "The first one at the {place} was who?",
+        ),
+        topic="order_first",
+        genre="living",
+    ),
+    Family(
+        "came_second",
+        PEOPLE_IN_ORDER,
+        ("place",),
+        "b",
+        IN_ORDER,
+        (
+            "Who came second to the {place}?",
+            "Who was the second one at the {place}?",
+            "Who came to the {place} as the second?",
+            "Who was second at the {place}?",
+            "The second one at the {place} was who?",
+        ),
+        topic="order_second",
+        genre="living",
+    ),
     *_order(
         "talked",
         {**PEOPLE, **TIMES},
