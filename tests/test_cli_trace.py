@@ -97,7 +97,7 @@ def test_an_answer_is_followed_to_word_slot_layer_and_seconds(
     assert f"{short} 0.50 0.9800 1.00 -" in lines
     assert f"{OTHER[:12]} -0.20 0.0010 0.00 relevance under 0.5" in lines
     assert "' weak' 0.970 0.010 +9.2 -0.8" in lines
-    assert f"' weak' +9.0 19 +80 {short} 7 weak" in lines
+    assert f"' weak' +9.0 19 +80 {short} 7 weak 1.00" in lines
     where = f"{short} bag_7 audio/kitchen 2023-11-14 22:13:20 1700000000.250 to 1700000002.500"
     assert f"{where} Anna said: my tea should be weak." in lines
 
@@ -112,7 +112,8 @@ def test_json_has_everything(ump: Ump, tmp_path: Path, memory_id: str, asked: li
     assert written["origins"][memory_id]["end_seconds"] == 1_700_000_002.5
     taken = written["anatomy"]
     assert taken["ranks"][1] == {
-        "memory_id": memory_id, "seat": 23, "slot": 7, "piece": "weak", "token": " weak"
+        "memory_id": memory_id, "seat": 23, "slot": 7, "piece": "weak", "token": " weak",
+        "gate": 1.0,
     }  # fmt: skip
     assert np.shape(taken["fired"]) == np.shape(taken["effect"]) == (1, 2, 2)
     assert taken["layers"] == [18, 19] and taken["manner"] == [[-0.5, -0.25]]
