@@ -24,6 +24,7 @@ from rclpy.task import Future
 
 # Started on demand. Waiting service calls (`Jobs`) each hold one, at most 9 of them.
 EXECUTOR_THREADS = 16
+AWAKE_SECONDS = 0.5
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -57,7 +58,9 @@ def run(factory: Callable[[], Node], arguments: list[str] | None = None) -> int:
         return 1
     spinner = Spinner(node, told_to_stop)
     node.get_logger().info("started")
-    told_to_stop.wait()
+    # A signal that comes between the last look at signals and the sleep does not end the sleep.
+    while not told_to_stop.wait(AWAKE_SECONDS):
+        pass
     spinner.stop()
     if isinstance(node, Closable):
         node.close()
