@@ -2,8 +2,8 @@
 
 An episode of n facts is encoded as a whole, past the cutter that would have made several files of
 it, and its facts are asked for with that file on, as a robot does (`routing.pointer`) and with all
-of its words open. A file has a seat for each of MOST_PIECES word
-pieces and no more, so of long episodes the last facts never reached it: they are counted apart.
+of its words open. A file has a seat for each of MOST_PIECES word pieces and no more, so of long
+episodes the last facts never reached it: they are counted apart.
 """
 
 from __future__ import annotations

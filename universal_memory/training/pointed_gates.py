@@ -12,7 +12,6 @@ from universal_memory.routing.pointer import Pointer
 from universal_memory.space.encoder import SEATS, SLOTS
 from universal_memory.space.text_tower import TextTower
 from universal_memory.training.batches import Batch
-from universal_memory.training.mixed_precision import fast_bfloat16
 from universal_memory.training.pointing import Pointed, pointed
 
 SHARE = 0.75  # of the questions; the others find every word open, as without a pointer
@@ -24,7 +23,6 @@ class PointedGates:
     def __init__(self, pointer: Pointer, tower: TextTower, gating: WordGates | None = None) -> None:
         self.pointer, self.tower = pointer, tower
         self.gating = gating or WordGates()
-        self.fast = fast_bfloat16()
 
     @torch.no_grad()
     def __call__(self, batch: Batch, drawn: random.Random, share: float = SHARE) -> Tensor:

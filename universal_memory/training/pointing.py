@@ -57,7 +57,6 @@ class PointedFact:
 
     wordings: tuple[tuple[int, ...], ...]
     places: tuple[int, ...]
-    family: str
 
 
 class PointingCorpus:
@@ -105,7 +104,7 @@ def pointed_facts(episode: EpisodeSample, tokenise: Tokenise) -> list[PointedFac
         found = next((places for places in answers if places), [])
         places = tuple(start + place for place in found if start + place < SEATS * SLOTS)
         wordings = tuple(tuple(tokenise(asked.text)[:MAX_PIECES]) for asked in fact.questions)
-        facts.append(PointedFact(wordings, places, fact.family))
+        facts.append(PointedFact(wordings, places))
         start += len(pieces)
     return facts
 
