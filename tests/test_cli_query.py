@@ -17,7 +17,8 @@ from universal_memory.experience.buffer import RollingBuffer
 from universal_memory.experience.event import Event
 from universal_memory.memory.store import MemoryStore
 from universal_memory.memory.window import Place, Window
-from universal_memory.runtime.answerer import Answer, Answerer, Hit
+from universal_memory.runtime.answer import Answer, Hit
+from universal_memory.runtime.answerer import Answerer
 
 ID = "ab" * 32
 

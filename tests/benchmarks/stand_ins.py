@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from universal_memory.memory.store import MemoryStore
 from universal_memory.rendering.adapter import Adapter
 from universal_memory.rendering.fusion import fuse
-from universal_memory.runtime.answerer import COMPILED, Hit, Prepared
+from universal_memory.runtime.answer import COMPILED, Hit, Prepared
 
 LAYERS = (2, 3)
 D_IN, D_OUT = 64, 32  # of the tiny Llama

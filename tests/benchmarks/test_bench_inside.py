@@ -19,7 +19,7 @@ from universal_memory.memory.store import MemoryStore
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.routing.pieces import PieceNetwork
 from universal_memory.runtime.anatomy import Anatomy, Rank
-from universal_memory.runtime.answerer import Prepared
+from universal_memory.runtime.answer import Prepared
 from universal_memory.space.encoder import UniversalEncoder
 from universal_memory.space.probes import PROBES
 from universal_memory.space.semantic_space import SemanticSpace

@@ -13,7 +13,7 @@ from sleepers import Sleeper
 from universal_memory.benchmarks import sleep as module
 from universal_memory.benchmarks.sleep import BEFORE, EXACT, JOINED, LEARNED, samples_of, sleep
 from universal_memory.memory.store import MemoryStore
-from universal_memory.runtime.answerer import COMPILED, Hit, Prepared
+from universal_memory.runtime.answer import COMPILED, Hit, Prepared
 from universal_memory.space.text_tower import TextTower
 
 SPLIT, SEED, FILES = "new_combinations", 3, 8

@@ -29,7 +29,7 @@ from universal_memory.benchmarks.surprise_stream import (
     stretch,
 )
 from universal_memory.rendering.fusion import fuse
-from universal_memory.runtime.answerer import BASE, COMPILED, Hit, Prepared
+from universal_memory.runtime.answer import BASE, COMPILED, Hit, Prepared
 from universal_memory.runtime.prediction import Prediction
 
 SPLIT, SEED = "new_combinations", 3

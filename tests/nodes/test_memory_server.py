@@ -44,7 +44,7 @@ from universal_memory.rendering.piece_tokens import FORMS, MOST_TOKENS, NONE
 from universal_memory.rendering.renderer import Renderer, RendererConfig
 from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.routing.index import PassportIndex, path_in
-from universal_memory.runtime.answerer import BASE, COMPILED, FRESH, UNKNOWN, Answer, Hit
+from universal_memory.runtime.answer import BASE, COMPILED, FRESH, UNKNOWN, Answer, Hit
 from universal_memory.runtime.language_model import DEFAULT_MODEL, LanguageModel
 from universal_memory.space.slot_reader import SlotReader
 from universal_memory.space.text_tower import TextTower

@@ -13,7 +13,8 @@ from torch import Tensor
 from universal_memory.memory.window import Window
 from universal_memory.rendering.adapter import attach
 from universal_memory.rendering.fusion import fuse
-from universal_memory.runtime.answerer import FRESH_CHARACTERS, PromptTooLong
+from universal_memory.runtime.answer import PromptTooLong
+from universal_memory.runtime.answerer import FRESH_CHARACTERS
 from universal_memory.runtime.language_model import LanguageModel
 
 TEXTS = (

@@ -12,7 +12,8 @@ import torch
 from sleepers import MINUTE, TEXTS, Sleeper
 
 from universal_memory.memory.store import MemoryStore
-from universal_memory.runtime.answerer import COMPILED, Answerer
+from universal_memory.runtime.answer import COMPILED
+from universal_memory.runtime.answerer import Answerer
 from universal_memory.runtime.parted import PartedAdapter
 from universal_memory.space.merging import MergeError
 

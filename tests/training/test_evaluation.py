@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tiny_models import listening, random_adapter
 
-from universal_memory.runtime.answerer import BASE, COMPILED, Prepared
+from universal_memory.runtime.answer import BASE, COMPILED, Prepared
 from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.runtime.questionnaire import contains
 from universal_memory.training.corpora.evaluation import write_evaluation

@@ -21,7 +21,8 @@ from universal_memory.memory.store import MemoryStore
 from universal_memory.rendering.adapter import Adapter
 from universal_memory.rendering.fusion import fuse
 from universal_memory.rendering.renderer import Renderer
-from universal_memory.runtime.answerer import COMPILED, Answerer, Prepared
+from universal_memory.runtime.answer import COMPILED, Prepared
+from universal_memory.runtime.answerer import Answerer
 from universal_memory.runtime.language_model import LanguageModel
 from universal_memory.runtime.questionnaire import contains, normalised
 from universal_memory.training.corpora.families import FAMILIES, families_of

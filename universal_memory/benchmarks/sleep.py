@@ -34,7 +34,8 @@ from universal_memory.experience.clock import SECOND
 from universal_memory.memory.file import MemoryFile
 from universal_memory.memory.record import Provenance
 from universal_memory.rendering.fusion import fuse
-from universal_memory.runtime.answerer import Answerer, Prepared
+from universal_memory.runtime.answer import Prepared
+from universal_memory.runtime.answerer import Answerer
 from universal_memory.runtime.consolidation import Consolidator, Merger, Plan
 from universal_memory.space.semantic_space import SemanticSpace
 from universal_memory.training.corpora import EpisodeGenerator, EpisodeSample, SubjectRegister

@@ -32,7 +32,8 @@ from universal_memory.benchmarks.surprise_stream import (
     Stretch,
     stretch,
 )
-from universal_memory.runtime.answerer import Answerer, Prepared
+from universal_memory.runtime.answer import Prepared
+from universal_memory.runtime.answerer import Answerer
 from universal_memory.runtime.prediction import Prediction, Predictor
 from universal_memory.runtime.surprise import Momentum, most_surprising
 from universal_memory.training.corpora import Question

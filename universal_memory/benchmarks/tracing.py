@@ -14,7 +14,8 @@ from typing import Any
 from universal_memory.benchmarks.fusion import Group, random_groups
 from universal_memory.benchmarks.recall import Advance, Filed, filed, fused, judged
 from universal_memory.runtime.anatomy import Rank, dissected
-from universal_memory.runtime.answerer import COMPILED, Answerer, Hit, Prepared
+from universal_memory.runtime.answer import COMPILED, Hit, Prepared
+from universal_memory.runtime.answerer import Answerer
 from universal_memory.space.semantic_space import SemanticSpace
 
 MAX_TOKENS = 24

@@ -16,7 +16,8 @@ from typing import Any
 from universal_memory.benchmarks.recall import Advance, Filed
 from universal_memory.memory.file import MemoryFile
 from universal_memory.memory.record import Provenance
-from universal_memory.runtime.answerer import Answerer, Prepared
+from universal_memory.runtime.answer import Prepared
+from universal_memory.runtime.answerer import Answerer
 from universal_memory.runtime.questionnaire import contains, normalised
 from universal_memory.runtime.succession import NEAR
 from universal_memory.training.contradictions import contradicts

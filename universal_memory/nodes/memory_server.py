@@ -43,7 +43,8 @@ from universal_memory.nodes.qos import EVERY_ONE, STATUS
 from universal_memory.nodes.query_statistics import QueryStatistics
 from universal_memory.nodes.spin import run
 from universal_memory.resources import models_dir, store_root
-from universal_memory.runtime.answerer import Answer, Answerer
+from universal_memory.runtime.answer import Answer
+from universal_memory.runtime.answerer import Answerer
 from universal_memory.space.semantic_space import WEIGHTS as SPACE_WEIGHTS
 from universal_memory.weights import read_card
 

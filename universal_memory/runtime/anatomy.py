@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from universal_memory.rendering.attribution import attribute
-from universal_memory.runtime.answerer import Answerer, Prepared
+from universal_memory.runtime.answer import Prepared
+from universal_memory.runtime.answerer import Answerer
 from universal_memory.runtime.parted import OpenedAdapter
 from universal_memory.space.encoder import SLOTS
 from universal_memory.space.seated import seated_pieces

@@ -13,10 +13,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -37,6 +35,18 @@ from universal_memory.routing.index import PassportIndex
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.routing.pointer import Pointer
 from universal_memory.routing.router import RoutedQuestion, Router
+from universal_memory.runtime.answer import (
+    BASE,
+    COMPILED,
+    FRESH,
+    UNKNOWN,
+    Answer,
+    Hit,
+    LoadedFile,
+    Prepared,
+    PromptTooLong,
+    Stamps,
+)
 from universal_memory.runtime.finder import Finder, FoundParts
 from universal_memory.runtime.language_model import DEFAULT_MODEL, LanguageModel
 from universal_memory.runtime.parted import OpenedAdapter, PartedAdapter, opened
@@ -44,91 +54,8 @@ from universal_memory.runtime.speaker import bind_speaker
 from universal_memory.runtime.succession import Succession
 from universal_memory.space.semantic_space import SemanticSpace
 
-BASE, COMPILED, FRESH, UNKNOWN = "BASE", "COMPILED", "FRESH", "UNKNOWN"
 FRESH_EVENTS = 64
 FRESH_CHARACTERS = 4000  # about a thousand tokens: reading more takes seconds
-
-
-class PromptTooLong(ValueError):
-    """The prompt leaves the language model no room for an answer."""
-
-
-class Stamps(NamedTuple):
-    """When a memory was compiled and experienced; its provenance without the text."""
-
-    compiled: int
-    start: int
-    end: int
-
-    @classmethod
-    def of(cls, origin: Provenance) -> Stamps:
-        """The stamps of a memory of that origin."""
-        return cls(origin.compiled_stamp, origin.start_stamp, origin.end_stamp)
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A memory file used for an answer. Stamps: nanoseconds of the node clock, 0 if unknown.
-
-    `start_stamp`, `end_stamp`: when its first and last event were experienced.
-    `cosine`, `conflict`: what it meets in the other files used (`rendering.conflict`).
-    """
-
-    id: str
-    relevance: float
-    gate: float
-    compiled_stamp: int
-    cosine: float = 0.0
-    conflict: float = 0.0
-    start_stamp: int = 0
-    end_stamp: int = 0
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer, where it came from, and the milliseconds of every stage."""
-
-    answer: str
-    source: str
-    hits: tuple[Hit, ...]
-    route_ms: float
-    load_ms: float
-    render_ms: float
-    generate_ms: float
-    prompt_tokens: int
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Everything but the generation: what goes into the model, and what goes onto it.
-
-    `prompt`: token ids. `adapter`: None leaves the base model untouched; else the manner of
-    answering, then the files of the hits, of each what is in `put_on`.
-    """
-
-    prompt: list[int]
-    adapter: Adapter | None
-    source: str
-    hits: tuple[Hit, ...] = ()
-    route_ms: float = 0.0
-    load_ms: float = 0.0
-    render_ms: float = 0.0
-    put_on: tuple[OpenedAdapter, ...] = ()
-
-
-@dataclass(frozen=True)
-class LoadedFile:
-    """A rendered file that is put on. `logits`: of its parts, of being relevant."""
-
-    id: str
-    logits: list[float]
-    adapter: PartedAdapter
-    stamps: Stamps
-
-    @property
-    def logit(self) -> float:
-        """Log-odds of the file: those of its most relevant part."""
-        return max(self.logits)
 
 
 class Answerer:

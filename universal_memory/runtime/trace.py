@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from universal_memory.experience.event import Event
 from universal_memory.routing.router import LOOKED_AT
 from universal_memory.runtime.anatomy import Anatomy, dissected
-from universal_memory.runtime.answerer import Answerer, Prepared
+from universal_memory.runtime.answer import Prepared
+from universal_memory.runtime.answerer import Answerer
 from universal_memory.runtime.finder import Finder
 from universal_memory.runtime.speaker import bind_speaker
 

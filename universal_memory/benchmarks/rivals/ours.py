@@ -7,7 +7,7 @@ import time
 from universal_memory.benchmarks.rivals.decoding import say
 from universal_memory.benchmarks.rivals.rival import Answered, Asked, Rival
 from universal_memory.benchmarks.rivals.world import World
-from universal_memory.runtime.answerer import Prepared
+from universal_memory.runtime.answer import Prepared
 
 
 class Ours(Rival):

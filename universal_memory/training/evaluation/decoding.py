@@ -11,7 +11,7 @@ from torch import Tensor
 
 from universal_memory.rendering.adapter import Adapter, attach
 from universal_memory.rendering.fusion import fuse
-from universal_memory.runtime.answerer import Prepared
+from universal_memory.runtime.answer import Prepared
 from universal_memory.runtime.language_model import LanguageModel
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from universal_memory.rendering.adapter import Adapter
-from universal_memory.runtime.answerer import BASE, FRESH, Answerer, Prepared
+from universal_memory.runtime.answer import BASE, FRESH, Prepared
+from universal_memory.runtime.answerer import Answerer
 from universal_memory.training.evaluation.dataset import AskedQuestion, Dataset
 
 
