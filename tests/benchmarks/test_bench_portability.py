@@ -51,6 +51,12 @@ def test_a_model_beside_itself_is_refused() -> None:
         portability(["a", "b", "a"], 3, 2)
 
 
+@pytest.mark.parametrize("controls", [(), ("shuffled", "guessed")])
+def test_recall_without_controls_is_refused(controls: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=r"controls (none|shuffled, guessed): give one or more"):
+        portability(["a", "b"], 3, 2, controls=controls)
+
+
 def test_the_command_prints_a_table_a_mode_and_writes_all(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,7 +23,8 @@ from universal_memory.memory.store import MemoryStore
 from universal_memory.routing.index import PassportIndex
 from universal_memory.routing.passport import PassportEncoder
 from universal_memory.routing.router import Router
-from universal_memory.runtime.answerer import BASE, Answerer
+from universal_memory.runtime.answer import BASE
+from universal_memory.runtime.answerer import Answerer
 from universal_memory.space.semantic_space import SemanticSpace
 from universal_memory.training.corpora.evaluation import write_evaluation
 from universal_memory.training.evaluation.dataset import Dataset, load_dataset
@@ -76,13 +77,18 @@ def portability(
     batch: int = 8,
     seed: int = 20261122,
     columns: Sequence[Column] = COLUMNS,
+    controls: Sequence[str] = CONTROLS,
     advance: Advance = lambda stage, done, total: None,
 ) -> dict[str, Any]:
     """Rows of scores by model and mode, with the ratio to the first model; and what was read.
 
     `questions`: of every set, `fused_questions`: of every kind of fusion. Raises ValueError for a
-    model named twice, and what `Answerer.load` raises for one without a renderer.
+    model named twice or an unknown control, and what `Answerer.load` raises for one without a
+    renderer.
     """
+    if not controls or not set(controls) <= set(CONTROLS):
+        given = ", ".join(controls) or "none"
+        raise ValueError(f"controls {given}: give one or more of {', '.join(CONTROLS)}")
     if len(set(models)) < len(models):
         raise ValueError(f"models {', '.join(models)}: name each once")
     space = SemanticSpace.load()
@@ -98,7 +104,9 @@ def portability(
         rows: dict[str, dict[str, dict[str, float]]] = {}
         for model in models:
             fused = opened.enter_context(MemoryStore(scratch / f"fused {len(rows)}"))
-            rows[model] = _answered(model, sets, fused, fused_questions, batch, seed, advance)
+            rows[model] = _answered(
+                model, sets, controls, fused, fused_questions, batch, seed, advance
+            )
     return {
         "models": list(models),
         "space_id": space.space_id,
@@ -135,6 +143,7 @@ def _compiled(
 def _answered(
     model: str,
     sets: Sequence[CompiledSet],
+    controls: Sequence[str],
     fused: MemoryStore,
     fused_questions: int,
     batch: int,
@@ -148,11 +157,11 @@ def _answered(
         answerer = over(first, one.store)
         limit = SHORT if one.column.score == "exact_match" else LONG
         asked = Modes(one.dataset, one.files, answerer)
-        scores, _ = ask(asked, (*RECALL, *CONTROLS), 0, batch, limit)
+        scores, _ = ask(asked, (*RECALL, *controls), 0, batch, limit)
         found[one.column.name] = {mode: row[one.column.score] for mode, row in scores.items()}
         # A model that reads answers in sentences, which are never exact.
         found[one.column.name] |= {
-            contained(mode): scores[mode]["containment"] for mode in CONTROLS
+            contained(mode): scores[mode]["containment"] for mode in controls
         }
         if number == 0:
             left = [answerer.prepare(question).source == BASE for question in one.foreign]

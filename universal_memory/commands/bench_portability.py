@@ -18,18 +18,25 @@ def portability(
     fused_questions: Annotated[
         int, typer.Option(min=1, help="Questions of every kind of fusion.")
     ] = 32,
+    controls: Annotated[
+        str, typer.Option(help="Which controls, comma-separated; the last two read text.")
+    ] = "shuffled,none,context,rag",
     seed: Annotated[int, typer.Option(help="Same seed, same texts and questions.")] = 20261122,
     batch: Annotated[int, typer.Option(min=1, help="Questions decoded at once.")] = 8,
     output: JsonFileOption = None,
 ) -> None:
     """Recall of several models from the very same memory files, and what of it is carried over."""
-    from universal_memory.benchmarks.portability import CONTROLS, RECALL, contained
+    from universal_memory.benchmarks.portability import RECALL, contained
     from universal_memory.benchmarks.portability import portability as measure
     from universal_memory.training.model_card import machine
 
-    names = [name.strip() for name in models.split(",") if name.strip()]
+    names, asked = (
+        [name.strip() for name in given.split(",") if name.strip()] for given in (models, controls)
+    )
     with progress() as advance:
-        figures = measure(names, questions, fused_questions, batch, seed, advance=advance)
+        figures = measure(
+            names, questions, fused_questions, batch, seed, controls=asked, advance=advance
+        )
     typer.echo(
         f"{', '.join(names)}, {machine()}, {figures['files']} files of space"
         f" {figures['space_id']} (ids {figures['files_digest'][:12]}), {questions} questions a set,"
@@ -47,7 +54,7 @@ def portability(
         ]
         echo_table(heads, rows)
         typer.echo()
-    columns = [(mode, name) for mode in CONTROLS for name in names]
+    columns = [(mode, name) for mode in asked for name in names]
     rows = [
         [
             row["set"],
@@ -57,7 +64,7 @@ def portability(
                 for scores in [row["scores"][name]]
             ),
         ]
-        for row in _asked(figures, CONTROLS[0])
+        for row in _asked(figures, asked[0])
     ]
     echo_table(["controls (contained)", *(f"{mode}, {name}" for mode, name in columns)], rows)
     write_figures(output, {"machine": machine(), **figures})
