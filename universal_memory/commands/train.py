@@ -261,8 +261,7 @@ def freeze(
 
 def _reporter(run: Path) -> Callable[[dict[str, Any]], None]:
     """Reports to a log of JSON lines in `run` and to the terminal, with the time left."""
-    started = time.monotonic()
-    first: list[float] = []
+    stage: list[tuple[float, float]] = []  # progress and time of its reports
 
     def report(values: dict[str, Any]) -> None:
         run.mkdir(parents=True, exist_ok=True)
@@ -273,10 +272,11 @@ def _reporter(run: Path) -> Callable[[dict[str, Any]], None]:
             for name, value in values.items()
         )
         if progress := values.get("progress"):
-            first.append(progress)
-            gone = progress - first[0]
-            left = (1 - progress) / gone * (time.monotonic() - started) / 60 if gone else 0.0
-            shown += f" | {left:.0f} min left" if left else ""
+            if stage and progress < stage[-1][0]:
+                stage.clear()  # the next one has begun
+            stage.append((progress, time.monotonic()))
+            gone, seconds = (last - first for first, last in zip(stage[0], stage[-1], strict=True))
+            shown += f" | {(1 - progress) / gone * seconds / 60:.0f} min left" if gone else ""
         typer.echo(shown)
 
     return report
