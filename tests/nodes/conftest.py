@@ -51,6 +51,6 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_weights(folder / RERANKER_WEIGHTS, reranker, {**card, "router": digest(questions)})
     passports = PassportEncoder(reader, questions.pieces)
     save_weights(folder / PASSPORT_WEIGHTS, passports, {"space_id": "untrained/1"})
-    pointer = Pointer(tower.model.embeddings.word_embeddings.weight)
+    pointer = Pointer(tower.words)
     save_weights(folder / POINTER_WEIGHTS, pointer, {"space_id": "untrained/1"})
     return folder

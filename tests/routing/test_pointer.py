@@ -80,8 +80,7 @@ def test_it_learns_to_find_what_stands_behind_the_name_asked_for(words: torch.Te
 
 
 def test_it_is_loaded_for_its_space_alone(tmp_path: Path, words: torch.Tensor) -> None:
-    embeddings = SimpleNamespace(word_embeddings=SimpleNamespace(weight=words))
-    tower = SimpleNamespace(model=SimpleNamespace(embeddings=embeddings))
+    tower = SimpleNamespace(words=words)
     space = cast(SemanticSpace, cast(Any, SimpleNamespace(tower=tower, space_id="here")))
     with pytest.raises(FileNotFoundError, match="remedy"):
         Pointer.load(space, tmp_path)

@@ -76,8 +76,7 @@ def test_it_learns_what_contradicts_and_what_does_not(words: torch.Tensor) -> No
 def test_the_judge_is_loaded_with_its_threshold(
     tmp_path: Path, words: torch.Tensor
 ) -> None:
-    embeddings = SimpleNamespace(word_embeddings=SimpleNamespace(weight=words))
-    tower = SimpleNamespace(model=SimpleNamespace(embeddings=embeddings))
+    tower = SimpleNamespace(words=words)
     space = cast(SemanticSpace, cast(Any, SimpleNamespace(tower=tower, space_id="here")))
     with pytest.raises(FileNotFoundError, match="remedy"):
         SupersessionJudge.load(space, tmp_path)

@@ -13,7 +13,7 @@ def test_one_state_a_word_piece(tower: TextTower) -> None:
     found = tower(texts)
     assert found.mask.sum(1).tolist() == [tower.count(text) for text in texts] == [2, 9]
     assert found.states.shape == (2, found.mask.shape[1], CONTEXT_WIDTH)
-    words = tower.model.embeddings.word_embeddings.weight
+    words = tower.words
     ids = torch.tensor(tower.token_ids(texts[0]))
     assert torch.equal(found.states[0, :2, :384], words[ids])
 

@@ -33,7 +33,7 @@ def corpus(tower: TextTower) -> PointingCorpus:
 
 def begin(corpus: PointingCorpus, tower: TextTower, path: Path, steps: int) -> PointerTraining:
     torch.manual_seed(1)
-    words = tower.model.embeddings.word_embeddings.weight
+    words = tower.words
     pointer = Pointer(words, width=32, heads=2, blocks=1)
     rare = RarePieces(corpus.files, tower.tokenizer.vocab_size)
     plan = PointingPlan(steps=steps, questions=16, warmup=2, learning_rate=3e-3)

@@ -50,7 +50,7 @@ def begin(corpus: ContradictionCorpus, tower: TextTower, path: Path, steps: int)
     SupersedingTraining
 ):
     torch.manual_seed(1)
-    words = tower.model.embeddings.word_embeddings.weight
+    words = tower.words
     network = Supersession(words, width=32, layers=1)
     plan = SupersedingPlan(steps=steps, anchors=16, warmup=2)
     rare = RarePieces(corpus.files, tower.tokenizer.vocab_size)
@@ -136,7 +136,7 @@ def test_it_learns(corpus: ContradictionCorpus, tower: TextTower, tmp_path: Path
 
 
 def test_pairs_are_judged_in_their_order(corpus: ContradictionCorpus, tower: TextTower) -> None:
-    words = tower.model.embeddings.word_embeddings.weight
+    words = tower.words
     torch.manual_seed(0)
     network = Supersession(words, width=32, layers=1).requires_grad_(False)
     pairs = corpus.pairs(random.Random(1), 12, 2)

@@ -82,7 +82,7 @@ class Pointer(nn.Module):
     @classmethod
     def over(cls, space: SemanticSpace) -> Pointer:
         """An untrained one for the pieces of a space."""
-        return cls(space.tower.model.embeddings.word_embeddings.weight)
+        return cls(space.tower.words)
 
     @classmethod
     def load(cls, space: SemanticSpace, folder: Path | None = None) -> Pointer:

@@ -103,7 +103,7 @@ class SupersessionJudge:
         Raises FileNotFoundError or WeightsError with the remedy, for another space too.
         """
         path = (folder or models_dir()) / WEIGHTS
-        network = Supersession(space.tower.model.embeddings.word_embeddings.weight)
+        network = Supersession(space.tower.words)
         load_weights(path, network, space.space_id)
         network.eval().requires_grad_(False)
         return cls(network, float(read_card(path).get("threshold", THRESHOLD)))

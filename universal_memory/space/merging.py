@@ -50,18 +50,12 @@ class SeatMerger:
     def _space(self) -> SemanticSpace:
         return self._parts[0]
 
-    @property
-    def _words(self) -> Tensor:
-        """What word pieces mean: float32 [vocabulary, 384]."""
-        table: Tensor = self._space.tower.model.embeddings.word_embeddings.weight
-        return table
-
     def states(self, usv: Tensor, reading: Reading) -> Tensor:
         """States of the pieces in the seats, as the text tower's: [memories, 64, 816].
 
         `usv` float32 [memories, 16, 256], `reading` of it. Seats that are empty are zero.
         """
-        words = F.embedding(reading.pieces, self._words)
+        words = F.embedding(reading.pieces, self._space.tower.words)
         hidden = words.new_zeros(*words.shape[:2], PARTS[1])
         states = torch.cat([words, hidden, self._marks(reading)], dim=-1)
         return states * reading.taken.unsqueeze(-1)
@@ -155,7 +149,7 @@ class SlotMerger(nn.Module, SeatMerger):
         """
         used = int(reading.taken.any(0).nonzero().max()) + 1 if reading.taken.any() else 1
         taken, numbers = reading.taken[:, :used], reading.part_numbers()[:, :used]
-        words = F.embedding(reading.pieces[:, :used], self._words)
+        words = F.embedding(reading.pieces[:, :used], self._space.tower.words)
         marks = self._marks(reading)[:, :used]
         slots = torch.einsum("msw,kwe->mkse", usv, self.slot).flatten(1, 2)[:, :used]
         seats = slots + self.word(words) + self.mark(marks) + self.place[_places(numbers)]

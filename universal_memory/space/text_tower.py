@@ -78,6 +78,12 @@ class TextTower:
         self.model.requires_grad_(False)
         self.codes = PieceCodes(self.tokenizer)
 
+    @property
+    def words(self) -> Tensor:
+        """What word pieces mean by themselves: float32 [vocabulary, 384]."""
+        table: Tensor = self.model.embeddings.word_embeddings.weight
+        return table
+
     def count(self, text: str) -> int:
         """Number of word pieces of `text`."""
         return len(self.token_ids(text))

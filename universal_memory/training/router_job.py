@@ -62,7 +62,7 @@ def train_router(
     vocabulary = len(space.reader.codes)
     questions = QuestionEncoder(vocabulary)
     passports = PassportEncoder(space.reader, questions.pieces)
-    questions.pieces.start_from_words(space.tower.model.embeddings.word_embeddings.weight)
+    questions.pieces.start_from_words(space.tower.words)
     report({"event": "preparing", "files": files})
     corpus = RetrievalCorpus(space.tower.token_ids, vocabulary, seed, "train", files)
     start(passports, questions, corpus)

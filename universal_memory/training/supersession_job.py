@@ -50,7 +50,7 @@ def train_supersession(
     pieces = [[*space.tower.token_ids(one.text)[: SEATS * SLOTS]] for one in episodes]
     corpus = ContradictionCorpus(episodes, pieces, passports)
     rare = RarePieces(pieces, len(space.reader.codes))
-    network = Supersession(space.tower.model.embeddings.word_embeddings.weight)
+    network = Supersession(space.tower.words)
     if start is not None:
         load_weights(start / WEIGHTS, network, space.space_id)
     plan = SupersedingPlan(minutes=minutes, steps=steps, seed=seed)
