@@ -55,13 +55,10 @@ def _small(value: Tensor) -> Tensor:
     return (value.half() if value.is_floating_point() else value.int()).contiguous()
 
 
-def load_weights(
-    path: Path, module: nn.Module, space_id: str | None = None, grown: tuple[str, ...] = ()
-) -> None:
+def load_weights(path: Path, module: nn.Module, space_id: str | None = None) -> None:
     """Load what `save_weights` wrote, in float32.
 
     `space_id`: the space that the weights must have been trained over, by their card; None: any.
-    `grown`: how names begin that may be missing; what they name then stays as it is.
     Raises FileNotFoundError if they are missing, WeightsError if they are damaged, of another
     module or of another space.
     """
@@ -72,10 +69,7 @@ def load_weights(
             " remedy: restore models/ from the repository, or run `ump train router`"
         )
     try:
-        found = load_file(str(path))
-        own = module.state_dict().items()
-        found = {name: value for name, value in own if name.startswith(grown)} | found
-        module.load_state_dict(found)  # copies into the module's own types
+        module.load_state_dict(load_file(str(path)))  # copies into the module's own types
     except (SafetensorError, RuntimeError) as error:
         raise WeightsError(
             f"weights {path} do not fit {type(module).__name__}: {error};"

@@ -14,7 +14,6 @@ from universal_memory.rendering.architecture import ArchitectureMap, inspect_arc
 from universal_memory.rendering.fusion import fuse
 from universal_memory.rendering.piece_tokens import NONE, spoken
 from universal_memory.rendering.renderer import (
-    BINDING,
     Renderer,
     RendererConfig,
     RendererNotFoundError,
@@ -22,7 +21,7 @@ from universal_memory.rendering.renderer import (
 )
 from universal_memory.rendering.token_embeddings import TokenEmbeddings
 from universal_memory.space.slot_reader import SlotReader
-from universal_memory.weights import WeightsError, load_weights, read_card, save_weights
+from universal_memory.weights import read_card, save_weights
 
 SPACE = "test-space"
 
@@ -172,19 +171,6 @@ def test_no_renderer_at_all(
         Renderer.load(architecture, SPACE, *around(renderer), tmp_path)
 
 
-def test_weights_of_before_are_loaded_without_binding(renderer: Renderer, tmp_path: Path) -> None:
-    old = Renderer(replace(renderer.config, binding=False), *around(renderer), renderer.tokens)
-    path = save(old, tmp_path)
-    with pytest.raises(WeightsError, match="binding"):
-        load_weights(path, renderer)
-    before = renderer.binding.out.weight.clone(), renderer.key_bound.clone()
-    load_weights(path, renderer, grown=BINDING)
-    assert torch.equal(renderer.binding.out.weight, before[0])
-    assert torch.equal(renderer.key_bound, before[1])
-    assert torch.equal(renderer.key_rest, old.key_rest.half().float())
-    assert Renderer.of_file(path, *around(renderer)).binding is None
-
-
 def test_a_bare_space_tells_no_number_from_another(renderer: Renderer) -> None:
     renderer.tokens[:, :, 2:] = NONE
     renderer.tokens[3:, :, 1] = NONE
@@ -201,12 +187,8 @@ def test_a_bare_space_tells_no_number_from_another(renderer: Renderer) -> None:
 
 def test_binding_changes_keys_and_no_value(renderer: Renderer) -> None:
     with_it = renderer(usvs(2))
-    assert with_it.binding is not None
     assert torch.equal(with_it.binding, renderer.bound(usvs(2)))
-    renderer.binding = None
+    renderer.key_bound.zero_()
     without = renderer(usvs(2))
-    assert without.binding is None
     assert torch.equal(with_it.adapter.values, without.adapter.values)
     assert not torch.allclose(with_it.adapter.keys, without.adapter.keys)
-    with pytest.raises(ValueError, match="no binding"):
-        renderer.bound(usvs(2))

@@ -5,6 +5,7 @@ The commands are real, and so is the space; only how much is trained, validated 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -31,6 +32,7 @@ from universal_memory.training import batches, behaviour, jobs, renderer_transfe
 from universal_memory.training.batches import BatchShape
 from universal_memory.training.behaviour import BehaviourTraining
 from universal_memory.training.plan import TrainingPlan
+from universal_memory.weights import read_card, rewrite_card
 
 SCORES = {"held_out_1": 0.25}
 
@@ -212,3 +214,21 @@ def test_a_renderer_starts_from_that_of_another_model(
     assert told["tokens"] > 0.0
     card = (models / "renderers" / "second" / "README.md").read_text()
     assert "| start | the renderer of first, carried over |" in card
+
+
+def test_going_on_keeps_the_gates_and_says_from_what(
+    ump: Ump, models: Path, tmp_path: Path, tiny_folder: Path
+) -> None:
+    model = saved("llama", tmp_path / "first", tiny_folder)
+    train = ("train", "renderer", "--steps", 1, "--model", model)
+    assert ump(*train, "--run", tmp_path / "one").code == 0
+    weights = models / "renderers" / "first" / "renderer.safetensors"
+    card = read_card(weights)
+    rewrite_card(weights, {**card, "config": {**card["config"], "gate_half": 5.5}})
+    began = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
+    gone_on = ump(*train, "--run", tmp_path / "two", "--start", models)
+    assert gone_on.code == 0, gone_on.err
+    card = read_card(weights)
+    assert card["config"]["gate_half"] == 5.5
+    assert card["start"].startswith(f"weights of SHA-256 {began} (1 steps, ")
+    assert str(tmp_path) not in json.dumps(card)

@@ -40,7 +40,6 @@ from universal_memory.weights import load_weights, read_card
 ATTENTION_WIDTH = 64
 # What knows of memories alone, and of no model: parameters, by how their names begin.
 OF_MEMORIES = ("seat", "trunk.", "attention.", "context.", "binding.", "key_rest")
-BINDING = ("binding.", "key_bound")  # of names: what renderers of before do not have
 
 
 def renderer_name(model: str) -> str:
@@ -64,8 +63,7 @@ class RendererConfig:
 
     `layers`: adapted block numbers. `d_in`, `d_out`: sizes of the adapted map, `d_out` that of the
     hidden states too. `manner_rank`, `attention_rank`: ranks of the shared LoRA, in the adapted map
-    and before attention, there in `attention_layers`. `binding`: whether it was taught which words
-    belong together. `fingerprint`: of the architecture map.
+    and before attention, there in `attention_layers`. `fingerprint`: of the architecture map.
     `space_id`: the space it reads. `gate_half`, `gate_temperature`, `gate_drop_below`: of the gates
     of its memories.
     """
@@ -79,7 +77,6 @@ class RendererConfig:
     manner_rank: int = 8
     attention_rank: int = 16
     hidden: int = 1024
-    binding: bool = False
     gate_half: float = Gates.half
     gate_temperature: float = Gates.temperature
     gate_drop_below: float = Gates.drop_below
@@ -93,6 +90,15 @@ class RendererConfig:
     def gates(self) -> Gates:
         """How much of each memory is put on where there are several."""
         return Gates(self.gate_half, self.gate_temperature, self.gate_drop_below)
+
+    def gated_like(self, other: RendererConfig) -> RendererConfig:
+        """The same with the gates of another one."""
+        return replace(
+            self,
+            gate_half=other.gate_half,
+            gate_temperature=other.gate_temperature,
+            gate_drop_below=other.gate_drop_below,
+        )
 
     @classmethod
     def from_card(cls, card: dict[str, Any]) -> RendererConfig:
@@ -121,7 +127,6 @@ class RendererConfig:
             d_out=architecture.d_out,
             fingerprint=architecture.fingerprint,
             space_id=space_id,
-            binding=True,
         )
 
 
@@ -130,14 +135,14 @@ class RenderedMemories:
     """The adapter of several memories, and what each of its ranks is of.
 
     All int64 [rank]: `memory`; `seat`, whose slot is its remainder by 16 (`Reading`); `token`, that
-    the rank says. `binding`: of the seats (`WordBinding`), None for a renderer without.
+    the rank says. `binding`: of the seats (`WordBinding`).
     """
 
     adapter: Adapter
     memory: Tensor
     seat: Tensor
     token: Tensor
-    binding: Tensor | None = None
+    binding: Tensor
 
 
 @dataclass(frozen=True)
@@ -182,14 +187,12 @@ class Renderer(nn.Module):
         # belongs with.
         short = min(width, embeddings.width)
         self.token = nn.Parameter(torch.randn(embeddings.width, short) / embeddings.width**0.5)
-        self.binding = WordBinding(short) if config.binding else None
+        self.binding = WordBinding(short)
         self.key = nn.Parameter(torch.randn(count, width, config.d_in) * 0.1 / width**0.5)
         self.key_after = nn.Parameter(torch.randn(count, short, config.d_in) / short**0.5)
         self.key_after_two = nn.Parameter(torch.zeros(count, short, config.d_in))
         self.key_with = nn.Parameter(torch.randn(count, short, config.d_in) * 0.1 / short**0.5)
-        if config.binding:
-            bound = torch.randn(count, short, config.d_in) * 0.1 / short**0.5
-            self.key_bound = nn.Parameter(bound)
+        self.key_bound = nn.Parameter(torch.randn(count, short, config.d_in) * 0.1 / short**0.5)
         self.key_rest = nn.Parameter(torch.zeros(()))  # share of `key` in a piece's later tokens
         self.value = nn.Parameter(torch.randn(count, width, config.d_out) * 2e-3)
         self.word = nn.Parameter(torch.eye(embeddings.output_width, config.d_out))
@@ -253,23 +256,16 @@ class Renderer(nn.Module):
         keys = keys + torch.matmul(self._short(earlier(said, memory, 1)), self.key_after)
         keys = keys + torch.matmul(self._short(earlier(said, memory, 2)), self.key_after_two)
         keys = keys + torch.matmul(belongs[memory, seat] * to_tell, self.key_with)
-        binding = None
-        if self.binding is not None:
-            binding = self.binding(seats, words, taken)
-            bound = binding.exp().to(words.dtype) @ words
-            keys = keys + torch.matmul(bound[memory, seat] * to_tell, self.key_bound)
+        binding = self.binding(seats, words, taken)
+        bound = binding.exp().to(words.dtype) @ words
+        keys = keys + torch.matmul(bound[memory, seat] * to_tell, self.key_bound)
         spoken_words = self.surroundings.embeddings.outputs(said) @ self.word
         gain = torch.where(first, self.word_gain[:, :1], self.word_gain[:, 1:])
         values = gain * spoken_words + torch.matmul(own * first, self.value)
         return RenderedMemories(self._scaled(keys, values), memory, seat, said, binding)
 
     def bound(self, usv: Tensor) -> Tensor:
-        """What belongs together in memories [memories, 16, 256]: as `WordBinding` gives it.
-
-        Raises ValueError for a renderer that was never taught it.
-        """
-        if self.binding is None:
-            raise ValueError("this renderer has no binding: it was trained by an earlier version")
+        """What belongs together in memories [memories, 16, 256]: as `WordBinding` gives it."""
         taken, tokens, telling = self._spoken(usv)
         with torch.no_grad():
             words = self._words(tokens, telling)
@@ -288,8 +284,6 @@ class Renderer(nn.Module):
         taken = reading.taken[:, :used]
         pieces, flags = reading.pieces[:, :used], reading.flags[:, :used]
         tokens = spoken(self.tokens, pieces, flags).masked_fill(~taken.unsqueeze(-1), NONE)
-        if self.binding is None:  # trained before this was seen to matter
-            return taken, tokens, torch.zeros_like(pieces)
         return taken, tokens, after_bare_space(self.tokens, pieces, flags).long()
 
     def _words(self, tokens: Tensor, telling: Tensor) -> Tensor:

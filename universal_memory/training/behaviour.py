@@ -162,7 +162,7 @@ class BehaviourTraining:
         if bool(recited.any()):
             self.recital_loss = float(losses[recited].mean().detach())
             loss = loss + self.plan.recital_weight * losses[recited].mean()
-        if batch.bonds is not None and rendered.binding is not None and torch.is_grad_enabled():
+        if batch.bonds is not None and torch.is_grad_enabled():
             binding = batch.bonds.loss(rendered.binding)
             self.binding_loss = float(binding.detach())
             loss = loss + self.plan.binding_weight * binding

@@ -110,12 +110,7 @@ def teach_binding(
     schedule: Schedule,
     report: Callable[[dict[str, Any]], None],
 ) -> None:
-    """Train the binding of a renderer alone, before anything is answered with it.
-
-    Raises ValueError for a renderer without.
-    """
-    if renderer.binding is None:
-        raise ValueError("a renderer without binding cannot be taught it: train a new one")
+    """Train the binding of a renderer alone, before anything is answered with it."""
     parameters = list(renderer.binding.parameters())
     optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0.01)
     device = next(renderer.parameters()).device

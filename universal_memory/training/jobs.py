@@ -19,7 +19,6 @@ from universal_memory.rendering.packages.package import write_manifest
 from universal_memory.rendering.piece_tokens import piece_tokens
 from universal_memory.rendering.places import Places
 from universal_memory.rendering.renderer import (
-    BINDING,
     Renderer,
     RendererConfig,
     renderer_name,
@@ -40,7 +39,7 @@ from universal_memory.training.behaviour import BehaviourTraining
 from universal_memory.training.binding import teach_binding
 from universal_memory.training.correspondence import Correspondence, Speaker
 from universal_memory.training.mixed_precision import fast_bfloat16, to_mixed_precision
-from universal_memory.training.model_card import machine, write_model_card
+from universal_memory.training.model_card import machine, start_of, write_model_card
 from universal_memory.training.plan import TrainingPlan
 from universal_memory.training.pointed_gates import PointedGates
 from universal_memory.training.renderer_transfer import RendererTransfer
@@ -50,7 +49,7 @@ from universal_memory.weights import load_weights, read_card, save_weights
 
 Report = Callable[[dict[str, Any]], None]
 CHECKPOINT = "checkpoint.pt"
-TEACHING = 0.12  # of the minutes of a renderer: what belongs together, before the answers
+TEACHING = 0.12  # of the minutes: what belongs together; half of that where it is carried over
 TAUGHT_AT = 2e-3  # the learning rate of it
 SPACE = "unfrozen"  # until `ump train freeze` names it
 VIEWS = (MINILM, "smollm2-135m", "gemma3-270m")
@@ -101,7 +100,7 @@ def train_space(
     training.run()
     card = _card("space", model, seed, training)
     if start is not None:
-        card["start"] = str(start)
+        card["start"] = start_of(start / SPACE_WEIGHTS)
     if alignment is not None:
         card |= {"contrastive": contrastive, "views": list(views)}
     # A space trained again is another space: its files must not be taken for the old one's.
@@ -146,11 +145,11 @@ def train_renderer(
     language_model = LanguageModel(model, device, places)
     space = SemanticSpace.load(device=device)
     renderer = _new_renderer(language_model, space.reader, space.tower, space.space_id)
-    bound = False
     if start is not None:
         weights = start / renderer_weights(model)
-        load_weights(weights, renderer, grown=BINDING)
-        bound = RendererConfig.from_card(read_card(weights)).binding
+        load_weights(weights, renderer)
+        gated = RendererConfig.from_card(read_card(weights))
+        renderer.config = renderer.config.gated_like(gated)
     training = BehaviourTraining(
         language_model,
         space.tower,
@@ -164,10 +163,11 @@ def train_renderer(
         calibrated=start is not None,
         pointed=PointedGates(Pointer.load(space), space.tower),
     )
-    if like is not None and start is None and training.step == 0:
-        _carry_over(like, space, Speaker(language_model, renderer), seed, report)
-    if training.step == 0 and not bound:
-        teach_binding(renderer, space, _teaching(training.plan), report)
+    if start is None and training.step == 0:
+        if like is not None:
+            _carry_over(like, space, Speaker(language_model, renderer), seed, report)
+        share = TEACHING if like is None else TEACHING / 2
+        teach_binding(renderer, space, _teaching(training.plan, share), report)
     training.run()
     found = acceptance(
         language_model,
@@ -179,7 +179,7 @@ def train_renderer(
     card["scores"] |= {"acceptance_oracle": found.oracle, "acceptance_shuffled": found.shuffled}
     card["acceptance"] = found.verdict
     if start is not None:
-        card["start"] = str(start)
+        card["start"] = start_of(start / renderer_weights(model))
     elif like is not None:
         card["command"] += f" --like {renderer_name(like)}"
         card["start"] = f"the renderer of {renderer_name(like)}, carried over"
@@ -207,10 +207,10 @@ def _plan(
     return plan if like is None else plan.transferred()
 
 
-def _teaching(plan: TrainingPlan) -> Schedule:
-    steps = max(1, round(TEACHING * plan.steps)) if plan.steps else 0
+def _teaching(plan: TrainingPlan, share: float) -> Schedule:
+    steps = max(1, round(share * plan.steps)) if plan.steps else 0
     return Schedule(
-        minutes=TEACHING * plan.minutes, steps=steps, learning_rate=TAUGHT_AT, seed=plan.seed
+        minutes=share * plan.minutes, steps=steps, learning_rate=TAUGHT_AT, seed=plan.seed
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 
 from universal_memory.training.corpora.families import FAMILIES, HELD_OUT_FAMILIES
+from universal_memory.weights import read_card
 
 DATA = (
     f"Synthetic episodes of universal_memory/training/corpora ({len(FAMILIES)} families of facts,"
@@ -41,6 +43,17 @@ def write_model_card(
         lines += [f"| {name} | {_shown(value)} |" for name, value in config.items()]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def start_of(weights: Path) -> str:
+    """What a card says of the weights that a training went on from: which, and how old they were.
+
+    Where they lay is nobody else's business.
+    """
+    card = read_card(weights)
+    found = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
+    spent = [f"{_shown(card[name])} {name}" for name in ("steps", "minutes") if name in card]
+    return f"weights of SHA-256 {found} ({', '.join(spent) or 'no card'})"
 
 
 def machine() -> str:

@@ -13,7 +13,7 @@ import torch
 from universal_memory.routing.pointer import WEIGHTS, Pointer
 from universal_memory.space.semantic_space import SemanticSpace
 from universal_memory.training.corpora import EpisodeGenerator
-from universal_memory.training.model_card import write_model_card
+from universal_memory.training.model_card import start_of, write_model_card
 from universal_memory.training.pointing import (
     PointerTraining,
     PointingCorpus,
@@ -76,7 +76,7 @@ def train_pointer(
         "scores": scores(pointer.eval(), space),
     }
     if start is not None:
-        card["start"] = str(start)
+        card["start"] = start_of(start / WEIGHTS)
     save_weights(out / WEIGHTS, pointer, card)
     write_model_card((out / WEIGHTS).parent, "Pointer", PURPOSE, card, DATA)
     report({"event": "written", **card["scores"]})

@@ -20,7 +20,7 @@ from universal_memory.routing.router import RERANKER_WEIGHTS, Router
 from universal_memory.space.semantic_space import SemanticSpace
 from universal_memory.training.ambiguity import Ambiguity
 from universal_memory.training.corpora import EpisodeSample
-from universal_memory.training.model_card import write_model_card
+from universal_memory.training.model_card import start_of, write_model_card
 from universal_memory.training.read_corpus import read_back
 from universal_memory.training.reranking import RerankerTraining, RerankingPlan
 from universal_memory.training.retrieval import RetrievalPlan, RetrievalTraining, start
@@ -111,7 +111,7 @@ def train_reranker(
         **figures,
     }
     if start is not None:
-        card["start"] = str(start)
+        card["start"] = start_of(start / RERANKER_WEIGHTS)
     save_weights(models_dir() / RERANKER_WEIGHTS, reranker, card)
     purpose = (
         "Passport encoder (of what the space's reader finds in a USV) and router (of the word"

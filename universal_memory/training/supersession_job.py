@@ -14,6 +14,7 @@ from universal_memory.routing.supersession import THRESHOLD, WEIGHTS, Supersessi
 from universal_memory.space.encoder import SEATS, SLOTS
 from universal_memory.space.semantic_space import SemanticSpace
 from universal_memory.training.contradictions import ContradictionCorpus, generate_changes
+from universal_memory.training.model_card import start_of
 from universal_memory.training.rare_pieces import RarePieces
 from universal_memory.training.read_corpus import read_back
 from universal_memory.training.superseding import SupersedingPlan, SupersedingTraining, judged
@@ -66,7 +67,7 @@ def train_supersession(
         **fitted(space, passports, network.eval(), report),
     }
     if start is not None:
-        card["start"] = str(start)
+        card["start"] = start_of(start / WEIGHTS)
     save_weights(out / WEIGHTS, network, card)
     report({"event": "written", **{name: card[name] for name in ("threshold", "scores")}})
     return card
