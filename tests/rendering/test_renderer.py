@@ -188,7 +188,7 @@ def test_a_bare_space_tells_no_number_from_another(renderer: Renderer) -> None:
 def test_binding_changes_keys_and_no_value(renderer: Renderer) -> None:
     with_it = renderer(usvs(2))
     assert torch.equal(with_it.binding, renderer.bound(usvs(2)))
-    renderer.key_bound.zero_()
+    torch.nn.init.zeros_(renderer.key_bound)
     without = renderer(usvs(2))
     assert torch.equal(with_it.adapter.values, without.adapter.values)
     assert not torch.allclose(with_it.adapter.keys, without.adapter.keys)
