@@ -54,4 +54,4 @@ class WordGates:
         best = max((one for row in chances for one in row), default=0.0)
         if best < self.unsure:
             return [[1.0] * len(row) for row in chances]
-        return [[self.shut + (1.0 - self.shut) * one / best for one in row] for row in chances]
+        return [[self.shut + (1.0 - self.shut) * (one / best) for one in row] for row in chances]
