@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import pytest
@@ -70,6 +71,18 @@ def test_what_was_read_is_kept(untrained: SemanticSpace, monkeypatch: pytest.Mon
     assert [row["recall_at_5"] for row in first["rows"]] == [
         row["recall_at_5"] for row in second["rows"]
     ]
+
+
+def test_an_index_kept_is_not_taken_for_a_store_of_other_numbers(untrained: SemanticSpace) -> None:
+    def unseen(sizes: list[int]) -> dict[str, Any]:
+        row = bench.routing(sizes, 20, lambda *_: None, seed=4)["rows"][1]
+        return {name: value for name, value in row.items() if name != "ms"}
+
+    unseen([120])  # the same files as the first of both sizes, with other numbers
+    after = unseen([120, 200])
+    rmtree(bench.CACHE)
+    assert after == unseen([120, 200])
+    assert after["shortlisted"] > 0
 
 
 def test_command_writes_what_it_shows(untrained: SemanticSpace, tmp_path: Path) -> None:

@@ -99,7 +99,8 @@ class _Store:
     ) -> None:
         self.numbers = numbers
         self.passports = every[numbers]
-        digest = hashlib.sha256(self.passports.tobytes()).hexdigest()
+        # The numbers too: the same files have others in a store of other sizes.
+        digest = hashlib.sha256(numbers.tobytes() + self.passports.tobytes()).hexdigest()
         path = CACHE / f"{digest[:32]}.npy"
         try:
             self.index = PassportIndex.load(path)
